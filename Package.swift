@@ -1,0 +1,164 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// The floors of the house. A target may import only targets of lower floors, exactly those listed here;
+// `tools/checks/imports` refuses any other import.
+
+// MARK: - Settings
+
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableExperimentalFeature("Lifetimes"),
+]
+
+/// Numeric code is optimized in every configuration: `-O` alone would lose inlining across files in debug builds.
+let optimizedFlags = ["-O", "-wmo", "-num-threads", "1", "-disable-batch-mode"]
+let optimized: [SwiftSetting] = strict + [.unsafeFlags(optimizedFlags)]
+
+/// Instruction-set targets: accumulators stay in registers only when LLVM unrolls their constant-count loops fully.
+func kernel(_ condition: String, _ instructionSets: [String]) -> [SwiftSetting] {
+    strict + [
+        .define(condition),
+        .unsafeFlags(
+            optimizedFlags + ["-Xllvm", "-unroll-threshold=3000"] + instructionSets.flatMap { ["-Xcc", "-m\($0)"] }),
+    ]
+}
+
+let avx2 = ["avx2", "fma", "f16c", "bmi2"]
+let avx512 = avx2 + ["avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl"]
+
+// MARK: - Instruction-set targets: one source folder, compiled once for each
+
+#if arch(x86_64)
+let instructionSetTargets: [Target] = [
+    .target(name: "KernelsAVX2", dependencies: ["CIntrinsics"], swiftSettings: kernel("ISA_AVX2", avx2)),
+    .target(name: "KernelsAVX512", dependencies: ["CIntrinsics"], swiftSettings: kernel("ISA_AVX512", avx512)),
+    .target(
+        name: "KernelsAVX512BF16", dependencies: ["CIntrinsics"],
+        swiftSettings: kernel("ISA_AVX512BF16", avx512 + ["avx512bf16"])),
+]
+let instructionSets: [Target.Dependency] = ["KernelsPortable", "KernelsAVX2", "KernelsAVX512", "KernelsAVX512BF16"]
+#else
+let instructionSetTargets: [Target] = []
+let instructionSets: [Target.Dependency] = ["KernelsPortable"]
+#endif
+
+// MARK: - The house
+
+let package = Package(
+    name: "swift-qlora",
+    products: [.executable(name: "qlora", targets: ["qlora"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+    ],
+    targets: [
+        // L0
+        .target(name: "CIntrinsics"),
+        .target(name: "CSystem"),
+        .target(name: "Tensors", swiftSettings: optimized),
+        .systemLibrary(name: "COpenBLAS"),
+        .systemLibrary(name: "CZstd"),
+        .target(
+            name: "KernelsPortable", dependencies: ["CIntrinsics"], swiftSettings: kernel("ISA_PORTABLE", [])),
+
+        // L1
+        .target(name: "System", dependencies: ["CSystem"], swiftSettings: optimized),
+        .target(
+            name: "Kernels", dependencies: ["CIntrinsics", "CSystem", "COpenBLAS", "Tensors"] + instructionSets,
+            swiftSettings: optimized),
+
+        // L2
+        .target(name: "QuantFormats", dependencies: ["System", "Kernels", "Tensors"], swiftSettings: optimized),
+        .target(name: "Optimizers", dependencies: ["System", "Kernels", "Tensors"], swiftSettings: optimized),
+        .target(name: "Tokenizers", dependencies: ["System"], swiftSettings: optimized),
+
+        // L3
+        .target(name: "Layers", dependencies: ["System", "Kernels", "Tensors"], swiftSettings: optimized),
+        .target(
+            name: "ModelFiles", dependencies: ["System", "Kernels", "Tensors", "QuantFormats"],
+            swiftSettings: optimized),
+        .target(name: "Datasets", dependencies: ["System", "Tokenizers", "CZstd"], swiftSettings: optimized),
+
+        // L4
+        .target(
+            name: "Adapters", dependencies: ["System", "Kernels", "Tensors", "Layers", "ModelFiles"],
+            swiftSettings: optimized),
+
+        // L5
+        .target(
+            name: "DecoderModels",
+            dependencies: ["System", "Kernels", "Tensors", "QuantFormats", "Layers", "ModelFiles", "Adapters"],
+            swiftSettings: optimized),
+
+        // L6
+        .target(
+            name: "Quantization",
+            dependencies: ["System", "Kernels", "Tensors", "QuantFormats", "ModelFiles", "DecoderModels"],
+            swiftSettings: optimized),
+        .target(
+            name: "Training",
+            dependencies: [
+                "System", "Kernels", "Tensors", "Optimizers", "Tokenizers", "Datasets", "ModelFiles", "Adapters",
+                "DecoderModels",
+            ],
+            swiftSettings: optimized),
+
+        // L7
+        .executableTarget(
+            name: "qlora",
+            dependencies: [
+                "System", "Kernels", "QuantFormats", "Optimizers", "Tokenizers", "ModelFiles", "Datasets", "Adapters",
+                "DecoderModels", "Quantization", "Training",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict),
+
+        // Tests and benchmarks
+        .target(
+            name: "TestSupport", dependencies: ["System", "Tensors", "Kernels"], path: "Tests/TestSupport",
+            swiftSettings: optimized),
+        .executableTarget(
+            name: "Benchmarks", dependencies: ["System", "Tensors", "Kernels", "QuantFormats"], path: "Benchmarks",
+            swiftSettings: optimized),
+        .testTarget(name: "SystemTests", dependencies: ["System", "TestSupport"], swiftSettings: strict),
+        .testTarget(
+            name: "KernelsTests", dependencies: ["Kernels", "Tensors", "TestSupport", "CIntrinsics"], swiftSettings: strict),
+        .testTarget(
+            name: "QuantFormatsTests", dependencies: ["QuantFormats", "System", "TestSupport"], swiftSettings: strict),
+        .testTarget(
+            name: "OptimizersTests", dependencies: ["Optimizers", "System", "TestSupport"], swiftSettings: strict),
+        .testTarget(
+            name: "TokenizersTests", dependencies: ["Tokenizers", "System", "TestSupport"], swiftSettings: strict),
+        .testTarget(
+            name: "ModelFilesTests", dependencies: ["ModelFiles", "System", "TestSupport"], swiftSettings: strict),
+        .testTarget(
+            name: "DatasetsTests", dependencies: ["Datasets", "Tokenizers", "System", "TestSupport"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "AdaptersTests",
+            dependencies: ["Adapters", "ModelFiles", "Kernels", "Tensors", "System", "TestSupport"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "DecoderModelsTests",
+            dependencies: [
+                "DecoderModels", "Adapters", "ModelFiles", "Layers", "Kernels", "Tensors", "System", "TestSupport",
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "QuantizationTests",
+            dependencies: ["Quantization", "DecoderModels", "ModelFiles", "System", "TestSupport"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "TrainingTests",
+            dependencies: [
+                "Training", "DecoderModels", "Datasets", "Adapters", "ModelFiles", "Kernels", "System", "TestSupport",
+            ],
+            swiftSettings: strict),
+        .testTarget(name: "qloraTests", dependencies: ["System", "TestSupport"], swiftSettings: strict),
+    ] + instructionSetTargets
+)

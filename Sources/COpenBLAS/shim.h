@@ -1,0 +1,2 @@
+// OpenBLAS as Debian installs it: `apt-get install libopenblas-dev`.
+#include <cblas.h>

@@ -1,0 +1,2 @@
+// zstd as Debian installs it: `apt-get install libzstd-dev`.
+#include <zstd.h>

@@ -1,0 +1,22 @@
+/// The type in which the inputs of products with the frozen base enter the multiplication; sums are float32 always.
+public enum ComputeType: String, Sendable, CaseIterable {
+    case float32
+    /// Inputs rounded once, to nearest even; only where the processor multiplies bfloat16 itself.
+    case bfloat16
+}
+
+/// Everything a computation runs on: kernels of one instruction set, threads, and the type of products.
+package struct ComputeContext: Sendable {
+    package let kernels: KernelTable
+    package let pool: WorkerPool
+    package let computeType: ComputeType
+
+    package init(kernels: KernelTable, pool: WorkerPool, computeType: ComputeType) {
+        guard computeType == .float32 || kernels.instructionSet.hasBFloat16Products else {
+            fatalError("bfloat16 products are never emulated: \(kernels.instructionSet.rawValue) has none")
+        }
+        self.kernels = kernels
+        self.pool = pool
+        self.computeType = computeType
+    }
+}

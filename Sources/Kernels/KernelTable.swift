@@ -1,0 +1,43 @@
+package import CIntrinsics
+internal import KernelsPortable
+
+#if arch(x86_64)
+internal import KernelsAVX2
+internal import KernelsAVX512
+internal import KernelsAVX512BF16
+#endif
+
+/// The entry points of one instruction set.
+package struct KernelTable: Sendable {
+    package let instructionSet: InstructionSet
+    package let products: qk_product_kernels
+    package let elementwise: qk_elementwise_kernels
+
+    /// The table of a set; the caller has checked that the processor supports it.
+    package init(_ set: InstructionSet) {
+        var products = qk_product_kernels()
+        var elementwise = qk_elementwise_kernels()
+        switch set {
+        case .portable:
+            KernelsPortable.fillProductKernels(&products)
+            KernelsPortable.fillElementwiseKernels(&elementwise)
+        #if arch(x86_64)
+        case .avx2:
+            KernelsAVX2.fillProductKernels(&products)
+            KernelsAVX2.fillElementwiseKernels(&elementwise)
+        case .avx512:
+            KernelsAVX512.fillProductKernels(&products)
+            KernelsAVX512.fillElementwiseKernels(&elementwise)
+        case .avx512bf16:
+            KernelsAVX512BF16.fillProductKernels(&products)
+            KernelsAVX512BF16.fillElementwiseKernels(&elementwise)
+        #else
+        case .avx2, .avx512, .avx512bf16:
+            fatalError("the instruction set \(set.rawValue) does not exist on this architecture")
+        #endif
+        }
+        instructionSet = set
+        self.products = products
+        self.elementwise = elementwise
+    }
+}

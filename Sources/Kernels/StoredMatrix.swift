@@ -1,0 +1,52 @@
+/// Scales of a blockwise-quantized matrix: one for each block of `blockSize` consecutive elements in row-major order
+/// (blocks run on across rows; the last may be short).
+package struct BlockScales: @unchecked Sendable {
+    // Unchecked: read-only memory of a mapped file or of an owner that outlives the model.
+
+    package enum Storage {
+        /// float32 [blocks], at any alignment.
+        case float32(UnsafeRawPointer)
+        /// Double-quantized: scale i = map[codes[i]] * absmax[i / 256] + offset, in float32, multiply then add.
+        /// `codes` UInt8 [blocks]; `map` float32 [256]; `absmax` float32 [ceil(blocks / 256)]; at any alignment.
+        case nested(codes: UnsafeRawPointer, map: UnsafeRawPointer, absmax: UnsafeRawPointer, offset: Float)
+    }
+
+    /// Elements a scale stands for: a power of two from 32 to 4096.
+    package let blockSize: Int
+    package let storage: Storage
+
+    package init(blockSize: Int, storage: Storage) {
+        self.blockSize = blockSize
+        self.storage = storage
+    }
+}
+
+/// A frozen weight matrix as it lies in a file: a view, row-major, W [rows = outputs N, columns = inputs K].
+///
+/// Pointers may have any alignment. Element (n, k) has the flat index n * columns + k.
+package struct StoredMatrix: @unchecked Sendable {
+    // Unchecked: read-only memory of a mapped file or of an owner that outlives the model.
+
+    package enum Storage {
+        case float32(UnsafeRawPointer)
+        case bfloat16(UnsafeRawPointer)
+        case float16(UnsafeRawPointer)
+        /// 4-bit codes into a table of 16 values: element 2i in the high nibble of byte i, 2i + 1 in the low one;
+        /// value = table[code] * scale. `table` float32 [16].
+        case table4(codes: UnsafeRawPointer, table: UnsafePointer<Float>, scales: BlockScales)
+        /// Signed 8-bit codes: value = code * scale, the scale being the block's absmax / 127.
+        case signed8(codes: UnsafeRawPointer, scales: BlockScales)
+    }
+
+    /// N, outputs.
+    package let rows: Int
+    /// K, inputs.
+    package let columns: Int
+    package let storage: Storage
+
+    package init(rows: Int, columns: Int, storage: Storage) {
+        self.rows = rows
+        self.columns = columns
+        self.storage = storage
+    }
+}

@@ -1,0 +1,74 @@
+/// Owns memory aligned to 64 bytes (a cache line, a zmm register), zeroed.
+public struct AlignedMemory: ~Copyable, @unchecked Sendable {
+    // Unchecked: the owner never touches the bytes itself; access is partitioned by whoever holds the views.
+
+    public let base: UnsafeMutableRawPointer
+    public let byteCount: Int
+
+    /// Takes `byteCount` bytes. The caller has checked the size against its budget: exhaustion ends the process.
+    public init(byteCount: Int) {
+        self.byteCount = byteCount
+        base = UnsafeMutableRawPointer.allocate(byteCount: max(byteCount, 64), alignment: 64)
+        base.initializeMemory(as: UInt8.self, repeating: 0, count: max(byteCount, 64))
+    }
+
+    deinit { base.deallocate() }
+
+    /// The memory as floats.
+    public var floats: UnsafeMutablePointer<Float> { base.assumingMemoryBound(to: Float.self) }
+}
+
+/// A place in an arena, known before the arena exists.
+public struct ArenaSlot: Sendable {
+    public let byteOffset: Int
+    public let byteCount: Int
+}
+
+/// Lays out one arena: all sizes are summed before the first step, and nothing allocates inside it.
+public struct ArenaPlan: Sendable {
+    public private(set) var byteCount = 0
+    /// What each slot is for and its size in bytes, in order: the itemised memory of a run.
+    public private(set) var items: [(name: String, byteCount: Int)] = []
+
+    public init() {}
+
+    /// Reserves room for `count` elements of a type, aligned to 64 bytes.
+    public mutating func reserve<Element>(_ name: String, _ type: Element.Type, count: Int) -> ArenaSlot {
+        let (bytes, overflow) = count.multipliedReportingOverflow(by: MemoryLayout<Element>.stride)
+        guard !overflow, bytes >= 0, bytes < 1 << 48 else { fatalError("the arena slot \(name) has an impossible size") }
+        let padded = (bytes + 63) & ~63
+        let slot = ArenaSlot(byteOffset: byteCount, byteCount: bytes)
+        byteCount += padded
+        items.append((name, padded))
+        return slot
+    }
+}
+
+/// The memory of one plan.
+public final class Arena: @unchecked Sendable {
+    // Unchecked: slots do not overlap, and each is written by whoever its owner partitions it to.
+
+    private let memory: AlignedMemory
+
+    public init(_ plan: ArenaPlan) { memory = AlignedMemory(byteCount: plan.byteCount) }
+
+    public var byteCount: Int { memory.byteCount }
+
+    /// The elements of a slot.
+    public func elements<Element>(_ slot: ArenaSlot, as type: Element.Type) -> UnsafeMutableBufferPointer<Element> {
+        guard slot.byteOffset + slot.byteCount <= max(memory.byteCount, 64) else {
+            fatalError("an arena slot belongs to another plan")
+        }
+        let base = (memory.base + slot.byteOffset).assumingMemoryBound(to: Element.self)
+        return UnsafeMutableBufferPointer(start: base, count: slot.byteCount / MemoryLayout<Element>.stride)
+    }
+
+    /// A slot as a matrix of `rows` rows; the slot may be larger.
+    public func matrix(_ slot: ArenaSlot, rows: Int, columns: Int) -> FloatMatrix {
+        let floats = elements(slot, as: Float.self)
+        guard rows * columns <= floats.count, let base = floats.baseAddress else {
+            fatalError("a matrix of \(rows) x \(columns) does not fit its arena slot")
+        }
+        return FloatMatrix(base: base, rows: rows, columns: columns)
+    }
+}

@@ -1,0 +1,6 @@
+import ArgumentParser
+
+@main
+struct QLoRA: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "qlora")
+}
