@@ -12,6 +12,7 @@ let strict: [SwiftSetting] = [
     .enableUpcomingFeature("InternalImportsByDefault"),
     .enableUpcomingFeature("MemberImportVisibility"),
     .enableExperimentalFeature("Lifetimes"),
+    .treatAllWarnings(as: .error),
 ]
 
 /// Numeric code is optimized in every configuration: `-O` alone would lose inlining across files in debug builds.
@@ -127,7 +128,8 @@ let package = Package(
             swiftSettings: optimized),
         .testTarget(name: "SystemTests", dependencies: ["System", "TestSupport"], swiftSettings: strict),
         .testTarget(
-            name: "KernelsTests", dependencies: ["Kernels", "Tensors", "TestSupport", "CIntrinsics"], swiftSettings: strict),
+            name: "KernelsTests", dependencies: ["Kernels", "Tensors", "TestSupport", "CIntrinsics"],
+            swiftSettings: strict),
         .testTarget(
             name: "QuantFormatsTests", dependencies: ["QuantFormats", "System", "TestSupport"], swiftSettings: strict),
         .testTarget(

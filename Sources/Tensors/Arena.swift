@@ -35,7 +35,9 @@ public struct ArenaPlan: Sendable {
     /// Reserves room for `count` elements of a type, aligned to 64 bytes.
     public mutating func reserve<Element>(_ name: String, _ type: Element.Type, count: Int) -> ArenaSlot {
         let (bytes, overflow) = count.multipliedReportingOverflow(by: MemoryLayout<Element>.stride)
-        guard !overflow, bytes >= 0, bytes < 1 << 48 else { fatalError("the arena slot \(name) has an impossible size") }
+        guard !overflow, bytes >= 0, bytes < 1 << 48 else {
+            fatalError("the arena slot \(name) has an impossible size")
+        }
         let padded = (bytes + 63) & ~63
         let slot = ArenaSlot(byteOffset: byteCount, byteCount: bytes)
         byteCount += padded

@@ -29,7 +29,8 @@ public struct JSONParser {
     ) throws(Failure) -> JSONValue {
         var parser = JSONParser(bytes: bytes, limits: limits, baseOffset: baseOffset)
         guard bytes.count <= limits.byteCount else {
-            throw parser.failure("JSON text of \(bytes.count) bytes is larger than the limit of \(limits.byteCount)", at: 0)
+            throw parser.failure(
+                "JSON text of \(bytes.count) bytes is larger than the limit of \(limits.byteCount)", at: 0)
         }
         if bytes.count >= 3, bytes[0] == 0xEF, bytes[1] == 0xBB, bytes[2] == 0xBF {
             throw parser.failure("JSON text begins with a byte-order mark", at: 0)
@@ -157,7 +158,9 @@ public struct JSONParser {
         let text = String(decoding: UnsafeBufferPointer(rebasing: bytes[start..<position]), as: UTF8.self)
         guard text.utf8.count <= 1024 else { throw failure("a number has more than 1024 characters", at: start) }
         let number = JSONNumber(text: text)
-        guard number.double.isFinite else { throw failure("the number \(text) is outside the range of a double", at: start) }
+        guard number.double.isFinite else {
+            throw failure("the number \(text) is outside the range of a double", at: start)
+        }
         return .number(number)
     }
 
