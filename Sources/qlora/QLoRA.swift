@@ -1,6 +1,27 @@
-import ArgumentParser
+internal import ArgumentParser
 
+/// The program: a verb for each job. A new verb is one file and one line in `subcommands`.
 @main
 struct QLoRA: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "qlora")
+    /// The version that `--version` prints and that run records carry.
+    static let version = "0.1.0"
+
+    static let configuration = CommandConfiguration(
+        commandName: "qlora",
+        abstract: "Fine-tune language models on machines without a GPU: a 4-bit base, LoRA adapters on top.",
+        discussion: """
+            MODEL is a directory in Hugging Face layout. Results go to standard output, everything else to standard error.
+
+            EXAMPLE:
+              echo '"Once upon a time"' | qlora tokenize --model MODEL
+            """,
+        subcommands: [])
+
+    @Flag(name: [.customShort("v"), .customLong("version")], help: "Print the version and exit.")
+    var printsVersion = false
+
+    func run() throws {
+        guard printsVersion else { throw CleanExit.helpRequest(self) }
+        print("qlora \(Self.version)")
+    }
 }
