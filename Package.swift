@@ -133,7 +133,8 @@ let package = Package(
         .testTarget(
             name: "QuantFormatsTests", dependencies: ["QuantFormats", "System", "TestSupport"], swiftSettings: strict),
         .testTarget(
-            name: "OptimizersTests", dependencies: ["Optimizers", "System", "TestSupport"], swiftSettings: strict),
+            name: "OptimizersTests", dependencies: ["Optimizers", "System", "TestSupport"], exclude: ["Fixtures"],
+            swiftSettings: strict),
         .testTarget(
             name: "TokenizersTests", dependencies: ["Tokenizers", "System", "TestSupport"], swiftSettings: strict),
         .testTarget(
