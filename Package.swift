@@ -150,7 +150,7 @@ let package = Package(
             name: "DecoderModelsTests",
             dependencies: [
                 "DecoderModels", "Adapters", "ModelFiles", "Layers", "Kernels", "Tensors", "System", "TestSupport",
-            ],
+            ], exclude: ["Fixtures"],
             swiftSettings: strict),
         .testTarget(
             name: "QuantizationTests",
