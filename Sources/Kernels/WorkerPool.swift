@@ -1,17 +1,255 @@
+internal import CSystem
+internal import Glibc
+internal import Synchronization
+
 /// Runs the tasks of a parallel region on a fixed number of threads.
+///
+/// Threads wait for the next region by spinning for at most 40 microseconds, then sleep in the kernel. A region costs
+/// about a third of a microsecond while the threads still spin, and some tens when they must be woken.
 package final class WorkerPool: @unchecked Sendable {
     // Unchecked: `run` is serialised by a lock; workers see only the region that is published to them.
 
-    /// Threads that take part, the caller included.
+    /// Threads that take part, the caller included; fewer than asked for where the system gives no more threads.
     package let threadCount: Int
 
-    package init(threadCount: Int) { self.threadCount = max(1, threadCount) }
+    private let region: UnsafeMutablePointer<Region>
+    private let threads: [pthread_t]
+    private let lock = Mutex<Void>(())
+
+    /// Starts `threadCount - 1` threads, at least none. They end with the pool.
+    package init(threadCount: Int) {
+        let region = UnsafeMutablePointer<Region>.allocate(capacity: 1)
+        region.initialize(to: Region(threadCount: max(1, threadCount)))
+
+        var attributes = pthread_attr_t()
+        pthread_attr_init(&attributes)
+        pthread_attr_setstacksize(&attributes, Self.stackByteCount)
+        var threads: [pthread_t] = []
+        while threads.count + 1 < threadCount {
+            var thread = pthread_t()
+            let status = pthread_create(
+                &thread, &attributes,
+                { argument in
+                    csystem_name_thread("qlora-worker")
+                    csystem_mark_parallel_region(true)
+                    argument?.assumingMemoryBound(to: Region.self).pointee.serve()
+                    return nil
+                }, region)
+            guard status == 0 else { break }
+            threads.append(thread)
+        }
+        pthread_attr_destroy(&attributes)
+        self.region = region
+        self.threads = threads
+        self.threadCount = threads.count + 1
+    }
+
+    deinit {
+        region.pointee.stop()
+        for thread in threads { pthread_join(thread, nil) }
+        region.pointee.deallocate()
+        region.deallocate()
+    }
 
     /// Calls `body` once for every index in 0..<taskCount, on all threads, and returns when all have finished.
     ///
     /// Which thread runs which task is not defined: tasks must write disjoint outputs, and no result may depend on
-    /// the number of threads.
+    /// the number of threads. Callers on several threads take turns. Inside a task (of any pool) the region runs
+    /// serially on the calling thread, in order.
     package func run(_ taskCount: Int, _ body: @Sendable (Int) -> Void) {
-        for index in 0..<taskCount { body(index) }
+        guard taskCount > 1, !threads.isEmpty, !csystem_in_parallel_region() else {
+            for index in 0..<max(0, taskCount) { body(index) }
+            return
+        }
+        guard let count = UInt32(exactly: taskCount) else { fatalError("a parallel region has 2^32 tasks or more") }
+        lock.withLock { _ in
+            withoutActuallyEscaping(body) { body in
+                csystem_mark_parallel_region(true)
+                region.pointee.run(count, body)
+                csystem_mark_parallel_region(false)
+            }
+        }
+    }
+
+    /// As large as the main thread's usually is; only touched pages take memory.
+    private static let stackByteCount = 8 << 20
+}
+
+/// The region that is being run, and the words its threads meet on, each on a cache line of its own.
+///
+/// A claim lowers the count of unclaimed tasks by compare-and-exchange. A thread that comes late, from an earlier
+/// region, finds no task or claims one of the present region: the body is read only after a claim, and a region cannot
+/// end while a claimed task is unfinished.
+private struct Region {
+    private struct Published {
+        var body: (@Sendable (Int) -> Void)?
+        var taskCount: UInt32 = 0
+    }
+
+    /// Regions so far in the upper half, so that no claim mistakes one region for another; unclaimed tasks below.
+    private let unclaimed: UnsafeMutablePointer<Atomic<UInt64>>
+    /// Tasks that have not finished: the word the caller sleeps on.
+    private let unfinished: UnsafeMutablePointer<Atomic<UInt32>>
+    private let callerSleeps: UnsafeMutablePointer<Atomic<Bool>>
+    /// Counts the times sleepers were woken: the word that workers sleep on.
+    private let wakeUps: UnsafeMutablePointer<Atomic<UInt32>>
+    private let sleeperCount: UnsafeMutablePointer<Atomic<UInt32>>
+    private let stopping: UnsafeMutablePointer<Atomic<Bool>>
+    private let published: UnsafeMutablePointer<Published>
+
+    private let memory: UnsafeMutableRawPointer
+    /// A claim takes this fraction of what is left: few claims, and small ones at the end.
+    private let shareCount: UInt32
+    /// How long a thread without work spins before it sleeps: long enough to bridge the gap between two regions of a
+    /// step, short enough not to take a processor from a busy neighbour.
+    private let spinNanoseconds: Int64
+
+    init(threadCount: Int) {
+        let line = 64
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: 6 * line, alignment: line)
+        func word<Value: ~Copyable>(_ index: Int, _ value: consuming Value) -> UnsafeMutablePointer<Value> {
+            let pointer = (memory + index * line).bindMemory(to: Value.self, capacity: 1)
+            pointer.initialize(to: value)
+            return pointer
+        }
+        self.memory = memory
+        unclaimed = word(0, Atomic(0))
+        unfinished = word(1, Atomic(0))
+        callerSleeps = word(2, Atomic(false))
+        wakeUps = word(3, Atomic(0))
+        sleeperCount = word(4, Atomic(0))
+        stopping = word(5, Atomic(false))
+        published = .allocate(capacity: 1)
+        published.initialize(to: Published())
+        shareCount = UInt32(clamping: 8 * threadCount)
+        // Threads that share processors would only spin against each other.
+        spinNanoseconds = threadCount > Int(csystem_affinity_count()) ? 0 : 40_000
+    }
+
+    func deallocate() {
+        published.deinitialize(count: 1)
+        published.deallocate()
+        memory.deallocate()
+    }
+
+    // MARK: - The caller
+
+    /// Publishes a region, takes part in it, and returns when its last task has finished.
+    func run(_ taskCount: UInt32, _ body: @escaping @Sendable (Int) -> Void) {
+        published.pointee.body = body
+        published.pointee.taskCount = taskCount
+        unfinished.pointee.store(taskCount, ordering: .relaxed)
+        let regionCount = unclaimed.pointee.load(ordering: .relaxed) >> 32
+        // Sequentially consistent, like the sleeper's count and check: one of the two sees the other.
+        unclaimed.pointee.store((regionCount &+ 1) << 32 | UInt64(taskCount), ordering: .sequentiallyConsistent)
+        wake(atMost: taskCount - 1)
+        work()
+        awaitEnd()
+        published.pointee.body = nil
+    }
+
+    private func wake(atMost count: UInt32) {
+        let sleepers = sleeperCount.pointee.load(ordering: .sequentiallyConsistent)
+        guard sleepers > 0 else { return }
+        wakeUps.pointee.wrappingAdd(1, ordering: .sequentiallyConsistent)
+        csystem_futex_wake(address(wakeUps), Int32(clamping: min(sleepers, count)))
+    }
+
+    private func awaitEnd() {
+        if spin(until: { unfinished.pointee.load(ordering: .acquiring) == 0 }) { return }
+        callerSleeps.pointee.store(true, ordering: .sequentiallyConsistent)
+        while true {
+            let left = unfinished.pointee.load(ordering: .sequentiallyConsistent)
+            if left == 0 { break }
+            csystem_futex_wait(address(unfinished), left)
+        }
+        callerSleeps.pointee.store(false, ordering: .relaxed)
+    }
+
+    // MARK: - All threads
+
+    /// Runs tasks until none is left to claim, then reports those it ran, all of one region.
+    private func work() {
+        var finished: UInt32 = 0
+        while true {
+            let claimed = runClaim()
+            if claimed == 0 { break }
+            finished += claimed
+        }
+        guard finished > 0 else { return }
+        let left = unfinished.pointee.wrappingSubtract(finished, ordering: .sequentiallyConsistent).newValue
+        if left == 0, callerSleeps.pointee.load(ordering: .sequentiallyConsistent) {
+            csystem_futex_wake(address(unfinished), 1)
+        }
+    }
+
+    /// Claims and runs the next tasks and returns how many; a function of its own, so that its copy of the body is
+    /// given back before the tasks are reported as finished.
+    @inline(never) private func runClaim() -> UInt32 {
+        var word = unclaimed.pointee.load(ordering: .acquiring)
+        while true {
+            let left = UInt32(truncatingIfNeeded: word)
+            if left == 0 { return 0 }
+            let count = max(1, left / shareCount)
+            let (exchanged, original) = unclaimed.pointee.compareExchange(
+                expected: word, desired: word - UInt64(count), ordering: .acquiringAndReleasing)
+            guard exchanged else {
+                word = original
+                continue
+            }
+            guard let body = published.pointee.body else { fatalError("a parallel region without a body") }
+            let first = published.pointee.taskCount - left
+            for index in first..<first + count { body(Int(index)) }
+            return count
+        }
+    }
+
+    /// Spins for a bounded time; true as soon as the condition holds.
+    private func spin(until condition: () -> Bool) -> Bool {
+        if condition() { return true }
+        guard spinNanoseconds > 0 else { return false }
+        let start = csystem_monotonic_nanoseconds()
+        repeat {
+            for _ in 0..<16 {
+                csystem_pause()
+                if condition() { return true }
+            }
+        } while csystem_monotonic_nanoseconds() - start < spinNanoseconds
+        return false
+    }
+
+    private func address(_ word: UnsafeMutablePointer<Atomic<UInt32>>) -> UnsafePointer<UInt32> {
+        UnsafeRawPointer(word).assumingMemoryBound(to: UInt32.self)
+    }
+
+    // MARK: - Workers
+
+    /// What a worker thread does until the pool ends.
+    func serve() {
+        while true {
+            work()
+            awaitWork()
+            if stopping.pointee.load(ordering: .acquiring) { return }
+        }
+    }
+
+    private func awaitWork() {
+        if spin(until: { hasWork() }) { return }
+        let seen = wakeUps.pointee.load(ordering: .sequentiallyConsistent)
+        sleeperCount.pointee.wrappingAdd(1, ordering: .sequentiallyConsistent)
+        if !hasWork() { csystem_futex_wait(address(wakeUps), seen) }
+        sleeperCount.pointee.wrappingSubtract(1, ordering: .sequentiallyConsistent)
+    }
+
+    private func hasWork() -> Bool {
+        UInt32(truncatingIfNeeded: unclaimed.pointee.load(ordering: .sequentiallyConsistent)) > 0
+            || stopping.pointee.load(ordering: .sequentiallyConsistent)
+    }
+
+    /// Sends every worker home.
+    func stop() {
+        stopping.pointee.store(true, ordering: .sequentiallyConsistent)
+        wakeUps.pointee.wrappingAdd(1, ordering: .sequentiallyConsistent)
+        csystem_futex_wake(address(wakeUps), .max)
     }
 }

@@ -1,0 +1,136 @@
+import Glibc
+import Kernels
+import Synchronization
+import Testing
+
+@Suite struct WorkerPoolTests {
+    /// One counter for each task: all must read one after a region.
+    private final class Counters: Sendable {
+        private let counts: Mutex<[Int]>
+
+        init(_ count: Int) { counts = Mutex(Array(repeating: 0, count: count)) }
+
+        func count(_ index: Int) { counts.withLock { $0[index] += 1 } }
+        var all: [Int] { counts.withLock { $0 } }
+    }
+
+    @Test(arguments: [1, 2, 3, 8], [0, 1, 2, 3, 17, 1000])
+    func everyTaskRunsOnce(threadCount: Int, taskCount: Int) {
+        let pool = WorkerPool(threadCount: threadCount)
+        #expect(pool.threadCount == threadCount)
+        let counters = Counters(taskCount)
+        pool.run(taskCount) { counters.count($0) }
+        #expect(counters.all == Array(repeating: 1, count: taskCount))
+    }
+
+    @Test func zeroAndNegativeThreadCountsMeanOne() {
+        #expect(WorkerPool(threadCount: 0).threadCount == 1)
+        #expect(WorkerPool(threadCount: -5).threadCount == 1)
+        let sum = Atomic(0)
+        WorkerPool(threadCount: 0).run(10) { sum.wrappingAdd($0, ordering: .relaxed) }
+        #expect(sum.load(ordering: .relaxed) == 45)
+    }
+
+    /// Regions follow each other without pause, so that workers meet them spinning, late, or not at all.
+    @Test(arguments: [2, 3, 5])
+    func manySmallRegions(threadCount: Int) {
+        let pool = WorkerPool(threadCount: threadCount)
+        var expected = 0
+        let sum = Atomic(0)
+        for region in 0..<50_000 {
+            let taskCount = region % 7
+            pool.run(taskCount) { sum.wrappingAdd($0 + region, ordering: .relaxed) }
+            expected += taskCount * region + taskCount * (taskCount - 1) / 2
+            if region % 1000 == 0 { #expect(sum.load(ordering: .relaxed) == expected) }
+        }
+        #expect(sum.load(ordering: .relaxed) == expected)
+    }
+
+    /// Pauses longer than the spin, so that every region must wake sleeping workers.
+    @Test func regionsAfterSleep() {
+        let pool = WorkerPool(threadCount: 3)
+        let sum = Atomic(0)
+        for _ in 0..<200 {
+            let clock = ContinuousClock()
+            let until = clock.now + .microseconds(150)
+            while clock.now < until {}
+            pool.run(5) { sum.wrappingAdd($0, ordering: .relaxed) }
+        }
+        #expect(sum.load(ordering: .relaxed) == 2000)
+    }
+
+    /// What a task wrote is visible to the caller without further synchronisation, however uneven the tasks are.
+    @Test(arguments: [2, 3])
+    func resultsAreVisibleAfterUnevenTasks(threadCount: Int) {
+        let pool = WorkerPool(threadCount: threadCount)
+        let count = 200
+        let outputs = UnsafeMutablePointer<Int>.allocate(capacity: count)
+        defer { outputs.deallocate() }
+        struct Outputs: @unchecked Sendable {
+            // Unchecked: tasks write different elements.
+            let base: UnsafeMutablePointer<Int>
+        }
+        let view = Outputs(base: outputs)
+        for round in 0..<50 {
+            outputs.initialize(repeating: -1, count: count)
+            pool.run(count) { index in
+                var value = index
+                for _ in 0..<(index % 13 == 0 ? 20_000 : 10) { value = (value &* 31 &+ round) & 0xFFFF }
+                view.base[index] = value & 0 | index
+            }
+            for index in 0..<count where outputs[index] != index {
+                Issue.record("round \(round): task \(index) left \(outputs[index])")
+            }
+        }
+    }
+
+    @Test func nestedRegionsRunSeriallyInOrder() {
+        let pool = WorkerPool(threadCount: 3)
+        let other = WorkerPool(threadCount: 2)
+        let inOrder = Counters(20)
+        pool.run(20) { task in
+            for inner in [pool, other] {
+                let seen = Mutex<[Int]>([])
+                inner.run(10) { index in seen.withLock { $0.append(index) } }
+                if seen.withLock({ $0 }) == Array(0..<10) { inOrder.count(task) }
+            }
+        }
+        #expect(inOrder.all == Array(repeating: 2, count: 20))
+        let counters = Counters(10)
+        pool.run(10) { counters.count($0) }
+        #expect(counters.all == Array(repeating: 1, count: 10))
+    }
+
+    /// Callers on several threads share one pool and take turns.
+    @Test func callersOnSeveralThreads() async {
+        let pool = WorkerPool(threadCount: 2)
+        await withTaskGroup(of: Bool.self) { group in
+            for caller in 0..<6 {
+                group.addTask {
+                    for _ in 0..<2000 {
+                        let sum = Atomic(0)
+                        pool.run(9) { sum.wrappingAdd($0 * caller, ordering: .relaxed) }
+                        if sum.load(ordering: .relaxed) != 36 * caller { return false }
+                    }
+                    return true
+                }
+            }
+            for await correct in group { #expect(correct) }
+        }
+    }
+
+    /// Workers end with their pool, whether they spin or sleep: threads do not pile up.
+    @Test func poolsEndTheirThreads() {
+        for round in 0..<300 {
+            let pool = WorkerPool(threadCount: 4)
+            if round % 2 == 0 { pool.run(8) { _ in } }
+        }
+        var threadCount = 0
+        if let folder = opendir("/proc/self/task") {
+            while readdir(folder) != nil { threadCount += 1 }
+            closedir(folder)
+        }
+        // 300 pools start 900 threads; the other tests that run at the same time have a few dozen.
+        #expect(threadCount < 300)
+    }
+}
