@@ -141,7 +141,6 @@ let package = Package(
             name: "ModelFilesTests", dependencies: ["ModelFiles", "System", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "DatasetsTests", dependencies: ["Datasets", "Tokenizers", "System", "TestSupport"],
-            exclude: ["Fixtures"],
             swiftSettings: strict),
         .testTarget(
             name: "AdaptersTests",
