@@ -141,6 +141,7 @@ let package = Package(
             name: "ModelFilesTests", dependencies: ["ModelFiles", "System", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "DatasetsTests", dependencies: ["Datasets", "Tokenizers", "System", "TestSupport"],
+            exclude: ["Fixtures"],
             swiftSettings: strict),
         .testTarget(
             name: "AdaptersTests",
