@@ -138,10 +138,10 @@ let package = Package(
         .testTarget(
             name: "TokenizersTests", dependencies: ["Tokenizers", "System", "TestSupport"], swiftSettings: strict),
         .testTarget(
-            name: "ModelFilesTests", dependencies: ["ModelFiles", "System", "TestSupport"], swiftSettings: strict),
+            name: "ModelFilesTests", dependencies: ["ModelFiles", "Kernels", "Tensors", "System", "TestSupport"],
+            exclude: ["Fixtures"], swiftSettings: strict),
         .testTarget(
             name: "DatasetsTests", dependencies: ["Datasets", "Tokenizers", "System", "TestSupport"],
-            exclude: ["Fixtures"],
             swiftSettings: strict),
         .testTarget(
             name: "AdaptersTests",

@@ -1,26 +1,7 @@
 import Glibc
 import System
+import TestSupport
 import Testing
-
-/// A directory of its own for a test, removed with it.
-final class TemporaryDirectory {
-    let path: String
-
-    init() {
-        var template = Array("/tmp/qlora-files-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { fatalError("mkdtemp failed") }
-        path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    }
-
-    deinit { try? FileSystem.removeTree(path) }
-
-    func file(_ name: String) -> String { "\(path)/\(name)" }
-}
-
-func failure(_ body: () throws -> Void) -> Failure? {
-    do { try body() } catch { return error as? Failure }
-    return nil
-}
 
 @Suite struct FilesTests {
     let directory = TemporaryDirectory()

@@ -11,6 +11,5 @@
 
 #include "parallel.h"
 #include "mapping.h"
-#include "sha256.h"
 
 #endif

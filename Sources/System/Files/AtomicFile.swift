@@ -1,9 +1,9 @@
 internal import Synchronization
 
 #if canImport(Glibc)
-    internal import Glibc
+internal import Glibc
 #elseif canImport(Darwin)
-    internal import Darwin
+internal import Darwin
 #endif
 
 /// A file that appears under its name whole or not at all.
@@ -38,6 +38,10 @@ public final class AtomicFile {
             throw Failure(
                 .cannotCreate, "is \(kind.rawValue) where a file is to be written", at: .init(file: path),
                 remedy: "Choose another name")
+        }
+        if let expectedByteCount, let free = FileSystem.freeByteCount(near: path), expectedByteCount > free {
+            throw SystemError(number: ENOSPC)
+                .outputFailure("create the file", path, neededByteCount: expectedByteCount)
         }
         while true {
             // A leftover of a dead process with this process's number is passed over, never opened.

@@ -1,7 +1,7 @@
 #if canImport(Glibc)
-    internal import Glibc
+internal import Glibc
 #elseif canImport(Darwin)
-    internal import Darwin
+internal import Darwin
 #endif
 
 /// Owns an open file descriptor.
@@ -109,11 +109,11 @@ public struct FileStatus: Sendable, Equatable {
             }
         byteCount = Int(status.st_size)
         #if canImport(Darwin)
-            modificationSeconds = status.st_mtimespec.tv_sec
-            modificationNanoseconds = status.st_mtimespec.tv_nsec
+        modificationSeconds = status.st_mtimespec.tv_sec
+        modificationNanoseconds = status.st_mtimespec.tv_nsec
         #else
-            modificationSeconds = status.st_mtim.tv_sec
-            modificationNanoseconds = status.st_mtim.tv_nsec
+        modificationSeconds = status.st_mtim.tv_sec
+        modificationNanoseconds = status.st_mtim.tv_nsec
         #endif
     }
 }

@@ -1,7 +1,7 @@
 #if canImport(Glibc)
-    internal import Glibc
+internal import Glibc
 #elseif canImport(Darwin)
-    internal import Darwin
+internal import Darwin
 #endif
 
 /// Questions to the file system and directories.
@@ -132,6 +132,8 @@ public enum FileSystem {
             if above == place { return nil }
             place = above
         }
+        // Some network file systems keep no count and say that they have no blocks at all.
+        guard information.f_blocks > 0 else { return nil }
         let (bytes, overflow) = Int(clamping: information.f_bavail)
             .multipliedReportingOverflow(by: Int(clamping: information.f_frsize))
         return overflow ? nil : bytes
@@ -144,9 +146,9 @@ public enum FileSystem {
         do throws(SystemError) {
             _ = try systemCall {
                 #if canImport(Glibc)
-                    Glibc.rename(source, destination)
+                Glibc.rename(source, destination)
                 #else
-                    Darwin.rename(source, destination)
+                Darwin.rename(source, destination)
                 #endif
             }
         } catch {

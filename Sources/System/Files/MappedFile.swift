@@ -1,9 +1,9 @@
 internal import CSystem
 
 #if canImport(Glibc)
-    internal import Glibc
+internal import Glibc
 #elseif canImport(Darwin)
-    internal import Darwin
+internal import Darwin
 #endif
 
 /// A regular file mapped for reading: its bytes without a copy, brought in by the system as they are touched.
