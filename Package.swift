@@ -142,6 +142,7 @@ let package = Package(
             exclude: ["Fixtures"], swiftSettings: strict),
         .testTarget(
             name: "DatasetsTests", dependencies: ["Datasets", "Tokenizers", "System", "TestSupport"],
+            exclude: ["Fixtures"],
             swiftSettings: strict),
         .testTarget(
             name: "AdaptersTests",

@@ -1,4 +1,7 @@
-// SIMD primitives shared by all kernels: one wrapper for each instruction, none with logic.
+// SIMD primitives shared by all kernels: one wrapper for each operation, none with logic.
+//
+// Vectors are 16 lanes wide everywhere (one zmm, two ymm, four xmm or NEON registers). Operations written on vector
+// types are lowered by the compiler to the instructions of the importing module; the others say which they are.
 #ifndef CINTRINSICS_LANES_H
 #define CINTRINSICS_LANES_H
 
@@ -12,6 +15,11 @@
 
 typedef float qk_float16x __attribute__((ext_vector_type(16)));
 typedef float qk_float8x __attribute__((ext_vector_type(8)));
+typedef uint32_t qk_uint16x __attribute__((ext_vector_type(16)));
+typedef uint32_t qk_uint8x __attribute__((ext_vector_type(8)));
+typedef uint16_t qk_word16x __attribute__((ext_vector_type(16)));
+typedef int8_t qk_signed_byte16x __attribute__((ext_vector_type(16)));
+typedef uint8_t qk_byte16x __attribute__((ext_vector_type(16)));
 
 /// What the processor can do, as bits; see InstructionSet.swift.
 enum { QK_CPU_AVX2 = 1, QK_CPU_AVX512 = 2, QK_CPU_AVX512BF16 = 4, QK_CPU_AMX = 8 };
@@ -30,5 +38,224 @@ QK_INLINE uint32_t qk_cpu_features(void) {
 #endif
     return features;
 }
+
+// Memory, at any alignment
+
+/// 16 floats.
+QK_INLINE qk_float16x qk_load(const void *address) {
+    qk_float16x value;
+    __builtin_memcpy(&value, address, sizeof value);
+    return value;
+}
+
+QK_INLINE void qk_store(void *address, qk_float16x value) { __builtin_memcpy(address, &value, sizeof value); }
+
+/// The first `count` lanes, 0 <= count <= 16; nothing behind them is touched.
+QK_INLINE void qk_store_first(float *address, qk_float16x value, int64_t count) {
+#if defined(__AVX512F__)
+    _mm512_mask_storeu_ps(address, (__mmask16)((1u << count) - 1), (__m512)value);
+#else
+    for (int64_t lane = 0; lane < count; lane++) address[lane] = value[lane];
+#endif
+}
+
+/// The first `count` lanes, 0 <= count <= 16, the others zero; nothing behind them is touched.
+QK_INLINE qk_float16x qk_load_first(const float *address, int64_t count) {
+#if defined(__AVX512F__)
+    return (qk_float16x)_mm512_maskz_loadu_ps((__mmask16)((1u << count) - 1), address);
+#else
+    qk_float16x value = 0;
+    for (int64_t lane = 0; lane < count; lane++) value[lane] = address[lane];
+    return value;
+#endif
+}
+
+/// Brings the cache line of an address close.
+QK_INLINE void qk_prefetch(const void *address) { __builtin_prefetch(address, 0, 3); }
+
+/// Brings the cache line of an address into the second level.
+QK_INLINE void qk_prefetch_second_level(const void *address) { __builtin_prefetch(address, 0, 2); }
+
+// Arithmetic
+
+QK_INLINE qk_float16x qk_splat(float value) { return (qk_float16x)value; }
+
+/// a * b + c: fused where the instruction set fuses, else multiply and then add (a fused call would be 16 library calls).
+QK_INLINE qk_float16x qk_multiply_add(qk_float16x a, qk_float16x b, qk_float16x c) {
+#if defined(__FMA__) || defined(__aarch64__)
+    return __builtin_elementwise_fma(a, b, c);
+#else
+#pragma STDC FP_CONTRACT OFF
+    qk_float16x product = a * b;
+    return product + c;
+#endif
+}
+
+/// The sum of the lanes: halves added to halves, 16 to 8 to 4 to 2 to 1.
+QK_INLINE float qk_sum(qk_float16x value) {
+    qk_float8x eight = value.lo + value.hi;
+    float __attribute__((ext_vector_type(4))) four = eight.lo + eight.hi;
+    float __attribute__((ext_vector_type(2))) two = four.lo + four.hi;
+    return two.x + two.y;
+}
+
+// Conversions
+
+/// 16 bytes as unsigned integers.
+QK_INLINE qk_uint16x qk_load_bytes(const void *address) {
+    qk_byte16x bytes;
+    __builtin_memcpy(&bytes, address, sizeof bytes);
+    return __builtin_convertvector(bytes, qk_uint16x);
+}
+
+/// 16 signed bytes as floats.
+QK_INLINE qk_float16x qk_load_signed_bytes(const void *address) {
+    qk_signed_byte16x bytes;
+    __builtin_memcpy(&bytes, address, sizeof bytes);
+    return __builtin_convertvector(bytes, qk_float16x);
+}
+
+/// 16 bfloat16 as floats; exact.
+QK_INLINE qk_float16x qk_load_bfloat16(const void *address) {
+    qk_word16x words;
+    __builtin_memcpy(&words, address, sizeof words);
+    return (qk_float16x)(__builtin_convertvector(words, qk_uint16x) << 16);
+}
+
+/// 16 float16 as floats; exact, signalling NaNs become quiet.
+QK_INLINE qk_float16x qk_load_float16(const void *address) {
+#if defined(__AVX512F__)
+    return (qk_float16x)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)address));
+#elif defined(__F16C__)
+    const __m128i *words = (const __m128i *)address;
+    qk_float8x low = (qk_float8x)_mm256_cvtph_ps(_mm_loadu_si128(words));
+    qk_float8x high = (qk_float8x)_mm256_cvtph_ps(_mm_loadu_si128(words + 1));
+    return __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+#else
+    // The exponent is rebased by an exact multiplication with 2^112, which also normalises subnormal numbers; infinities
+    // and NaNs get the full exponent back.
+    qk_word16x words;
+    __builtin_memcpy(&words, address, sizeof words);
+    qk_uint16x bits = __builtin_convertvector(words, qk_uint16x);
+    qk_uint16x sign = (bits & 0x8000u) << 16;
+    qk_uint16x magnitude = bits & 0x7fffu;
+    qk_uint16x finite = (qk_uint16x)((qk_float16x)(magnitude << 13) * 0x1p112f);
+    qk_uint16x special = (qk_uint16x)(magnitude >= 0x7c00u) & 0x7f800000u;
+    qk_uint16x quiet = (qk_uint16x)(magnitude > 0x7c00u) & 0x400000u;
+    return (qk_float16x)(finite | special | quiet | sign);
+#endif
+}
+
+/// One float16 as a float; exact.
+QK_INLINE float qk_float16_value(uint16_t word) {
+    // As the vector form without F16C above; a signalling NaN becomes quiet by the bit set here.
+    uint32_t magnitude = word & 0x7fffu, bits = magnitude << 13;
+    float value;
+    __builtin_memcpy(&value, &bits, sizeof value);
+    value *= 0x1p112f;
+    __builtin_memcpy(&bits, &value, sizeof bits);
+    if (magnitude >= 0x7c00u) bits = (magnitude << 13) | 0x7f800000u | (magnitude > 0x7c00u ? 0x400000u : 0);
+    bits |= (uint32_t)(word & 0x8000u) << 16;
+    __builtin_memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/// table[indices[i] & 15]
+QK_INLINE qk_float16x qk_lookup(qk_float16x table, qk_uint16x indices) {
+#if defined(__AVX512F__)
+    return (qk_float16x)_mm512_permutexvar_ps((__m512i)indices, (__m512)table);
+#elif defined(__AVX2__)
+    // vpermps reads three bits of an index, vblendvps its sign.
+    __m256 low = (__m256)table.lo, high = (__m256)table.hi;
+    __m256i first = (__m256i)indices.lo, second = (__m256i)indices.hi;
+    qk_float8x a = (qk_float8x)_mm256_blendv_ps(
+        _mm256_permutevar8x32_ps(low, first), _mm256_permutevar8x32_ps(high, first),
+        _mm256_castsi256_ps(_mm256_slli_epi32(first, 28)));
+    qk_float8x b = (qk_float8x)_mm256_blendv_ps(
+        _mm256_permutevar8x32_ps(low, second), _mm256_permutevar8x32_ps(high, second),
+        _mm256_castsi256_ps(_mm256_slli_epi32(second, 28)));
+    return __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+#else
+    qk_float16x result;
+    for (int lane = 0; lane < 16; lane++) result[lane] = ((const float *)&table)[indices[lane] & 15];
+    return result;
+#endif
+}
+
+// Shuffles. "Quarters" are the four groups of four lanes.
+
+/// a0 b0 a1 b1 of every quarter.
+QK_INLINE qk_float16x qk_zip_low(qk_float16x a, qk_float16x b) {
+    return __builtin_shufflevector(a, b, 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29);
+}
+
+/// a2 b2 a3 b3 of every quarter.
+QK_INLINE qk_float16x qk_zip_high(qk_float16x a, qk_float16x b) {
+    return __builtin_shufflevector(a, b, 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31);
+}
+
+/// a0 a1 b0 b1 of every quarter.
+QK_INLINE qk_float16x qk_zip_pairs_low(qk_float16x a, qk_float16x b) {
+    return __builtin_shufflevector(a, b, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29);
+}
+
+/// a2 a3 b2 b3 of every quarter.
+QK_INLINE qk_float16x qk_zip_pairs_high(qk_float16x a, qk_float16x b) {
+    return __builtin_shufflevector(a, b, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31);
+}
+
+/// Quarters 0 and 2 of a, then of b.
+QK_INLINE qk_float16x qk_even_quarters(qk_float16x a, qk_float16x b) {
+    return __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27);
+}
+
+/// Quarters 1 and 3 of a, then of b.
+QK_INLINE qk_float16x qk_odd_quarters(qk_float16x a, qk_float16x b) {
+    return __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31);
+}
+
+/// a0 b0 a1 b1 … a7 b7
+QK_INLINE qk_float16x qk_interleave_low(qk_float16x a, qk_float16x b) {
+    return __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+}
+
+/// a8 b8 a9 b9 … a15 b15
+QK_INLINE qk_float16x qk_interleave_high(qk_float16x a, qk_float16x b) {
+    return __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+}
+
+/// a0 a2 … a14 b0 b2 … b14
+QK_INLINE qk_float16x qk_even_lanes(qk_float16x a, qk_float16x b) {
+    return __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+}
+
+/// a1 a3 … a15 b1 b3 … b15
+QK_INLINE qk_float16x qk_odd_lanes(qk_float16x a, qk_float16x b) {
+    return __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+}
+
+// bfloat16. Vectors of 32 bfloat16 travel as 16 floats: lane i carries the elements 2i (low half) and 2i + 1.
+#if defined(__AVX512BF16__)
+
+/// c + the two products of each lane's pairs, in float32; subnormal inputs and results count as zero (vdpbf16ps).
+QK_INLINE qk_float16x qk_dot_bfloat16(qk_float16x c, qk_float16x a, qk_float16x b) {
+    return (qk_float16x)_mm512_dpbf16_ps((__m512)c, (__m512bh)a, (__m512bh)b);
+}
+
+/// a0 … a15 b0 … b15 rounded to nearest even.
+QK_INLINE qk_float16x qk_narrow_bfloat16(qk_float16x a, qk_float16x b) {
+    return (qk_float16x)_mm512_cvtne2ps_pbh((__m512)b, (__m512)a);
+}
+
+/// a0 b0 a1 b1 … a15 b15 rounded to nearest even.
+QK_INLINE qk_float16x qk_zip_bfloat16(qk_float16x a, qk_float16x b) {
+    typedef uint16_t words __attribute__((ext_vector_type(32)));
+    words both = (words)_mm512_cvtne2ps_pbh((__m512)b, (__m512)a);
+    return (qk_float16x)__builtin_shufflevector(
+        both, both, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13,
+        29, 14, 30, 15, 31);
+}
+
+#endif
 
 #endif

@@ -1,12 +1,128 @@
-// The table of matrix products with stored weights.
+// The table of matrix products with stored weights, and the descriptors its functions take.
 #ifndef CINTRINSICS_PRODUCTS_H
 #define CINTRINSICS_PRODUCTS_H
 
 #include <stdint.h>
 
+/// How the elements of a weight matrix are stored.
+enum {
+    QK_STORAGE_FLOAT32 = 0,
+    QK_STORAGE_BFLOAT16 = 1,
+    QK_STORAGE_FLOAT16 = 2,
+    /// 4-bit codes into a table of 16 floats, element 2i in the high nibble of byte i, a scale for each block.
+    QK_STORAGE_TABLE4 = 3,
+    /// Signed bytes, a scale for each block.
+    QK_STORAGE_SIGNED8 = 4,
+};
+
+/// A stored weight matrix W [rows, columns], row-major; pointers of any alignment.
+typedef struct {
+    int64_t rows;
+    int64_t columns;
+    /// First element or code.
+    const void *elements;
+    /// 16 floats (QK_STORAGE_TABLE4).
+    const float *table;
+    /// float32 scales, or null where they are nested: map[scale_codes[i]] * scale_absmax[i / 256] + scale_offset.
+    const void *scales;
+    const void *scale_codes;
+    const void *scale_map;
+    const void *scale_absmax;
+    float scale_offset;
+    /// One of QK_STORAGE_….
+    int32_t storage;
+    /// log2 of the elements that share a scale; at least 5.
+    int32_t block_shift;
+} qk_weight;
+
+/// Packs rows of X into the order in which tiles read them.
+///
+/// The packed rows of a chunk are [reduction block][tile][step][row of the tile] of 4 bytes: one float32, or two
+/// bfloat16 that follow each other in the reduction. All tiles have tile_rows rows but the last, which is rounded up to
+/// tile_unit. Missing rows and columns are zero; the last reduction block is padded to a multiple of 32.
+typedef struct {
+    const float *x;
+    int64_t x_stride;
+    /// Rows of the chunk.
+    int64_t rows;
+    /// Length of the reduction.
+    int64_t columns;
+    int64_t reduction_block;
+    void *packed;
+    /// Tiles of the chunk to pack.
+    int64_t first_tile;
+    int64_t tile_count;
+    int32_t bfloat16;
+} qk_pack_task;
+
+/// One task of a product: some panels of outputs times the rows of one chunk.
+typedef struct {
+    const qk_weight *weight;
+    /// Packed rows of the chunk.
+    const void *packed;
+    /// Rows of the chunk.
+    int64_t rows;
+    int64_t reduction_block;
+    /// The outputs first_output ..< first_output + output_count; first_output is a multiple of tile_columns.
+    int64_t first_output;
+    int64_t output_count;
+    /// Row 0 of the chunk, output 0.
+    float *y;
+    int64_t y_stride;
+    /// Floats for every output, or null.
+    const float *bias;
+    /// workspace_bytes of the table, aligned to 64.
+    void *workspace;
+    /// Whether y is added to.
+    int32_t adding;
+    /// Whether the weight is reduced over its rows (dY times W) instead of its columns (X times W transposed).
+    int32_t gradient;
+    int32_t bfloat16;
+} qk_product_task;
+
+/// One task of a product of few rows.
+typedef struct {
+    const qk_weight *weight;
+    /// X as `prepare_few_rows` left it.
+    const void *prepared;
+    int64_t rows;
+    int64_t first_output;
+    int64_t output_count;
+    float *y;
+    int64_t y_stride;
+    const float *bias;
+    int32_t adding;
+    int32_t bfloat16;
+} qk_few_rows_task;
+
 /// Entry points of the products, filled by `fillProductKernels` of an instruction-set module.
 typedef struct {
-    int32_t reserved;
+    /// Rows and outputs of a tile; a last tile's rows are rounded up to tile_unit.
+    int32_t tile_rows;
+    int32_t tile_columns;
+    int32_t tile_unit;
+    /// Largest reduction block for each compute type, multiples of 32.
+    int32_t reduction_block_float32;
+    int32_t reduction_block_bfloat16;
+    /// Most rows of a chunk, and most panels (of tile_columns outputs) of a task.
+    int32_t chunk_rows;
+    int32_t task_panels;
+    /// Bytes of workspace of a product task.
+    int64_t workspace_bytes;
+
+    void (*pack)(const qk_pack_task *task);
+    void (*product)(const qk_product_task *task);
+    /// Bytes of one prepared row of X for a weight of `columns` columns.
+    int64_t (*prepared_row_bytes)(int64_t columns);
+    /// X [rows, weight columns] into the order in which the few-row product of this weight reads it.
+    void (*prepare_few_rows)(
+        const qk_weight *weight, const float *x, int64_t x_stride, int64_t rows, int32_t bfloat16, void *prepared);
+    void (*few_rows)(const qk_few_rows_task *task);
+    /// out [columns] = the row of the weight as float32.
+    void (*unpack_row)(const qk_weight *weight, int64_t row, float *out);
+    /// Runs the full tile `repetitions` times on data in the first-level cache, for benchmarks. Returns the floating
+    /// point operations done. `memory`: workspace_bytes, holding finite numbers.
+    double (*tile_peak)(int32_t bfloat16, int64_t repetitions, void *memory);
 } qk_product_kernels;
 
 #endif

@@ -11,5 +11,6 @@
 
 #include "parallel.h"
 #include "mapping.h"
+#include "sha256.h"
 
 #endif
