@@ -15,7 +15,9 @@ struct QLoRA: ParsableCommand {
             EXAMPLE:
               echo '"Once upon a time"' | qlora tokenize --model MODEL
             """,
-        subcommands: [])
+        subcommands: [
+            Tokenize.self
+        ])
 
     @Flag(name: [.customShort("v"), .customLong("version")], help: "Print the version and exit.")
     var printsVersion = false

@@ -79,7 +79,9 @@ private func mergedEnvironment(_ added: [String: String]) -> [String] {
 private func temporaryDescriptor(holding bytes: [UInt8] = []) -> Int32 {
     var template = Array("/tmp/qlora-test-XXXXXX".utf8CString)
     let descriptor = mkstemp(&template)
-    guard descriptor >= 0, fcntl(descriptor, F_SETFD, FD_CLOEXEC) == 0 else { fatalError("a temporary file cannot be made in /tmp") }
+    guard descriptor >= 0, fcntl(descriptor, F_SETFD, FD_CLOEXEC) == 0 else {
+        fatalError("a temporary file cannot be made in /tmp")
+    }
     unlink(template)
     var offset = 0
     while offset < bytes.count {

@@ -1,0 +1,218 @@
+internal import System
+
+/// Byte-pair encoding (Sennrich et al. 2016), with the switches of tokenizer.json: byte fallback, fused unknowns and
+/// whole words first.
+struct BytePairModel: TokenModel {
+    static let typeName = "BPE"
+
+    let vocabulary: Vocabulary
+    let warnings: [String]
+    private let isByteLevel: Bool
+    private let unknownID: Int32?
+    private let fusesUnknown: Bool
+    private let ignoresMerges: Bool
+    /// Ids of the tokens `<0x00>` to `<0xFF>`, -1 where there is none; empty without byte fallback.
+    private let byteTokens: [Int32]
+    /// Ids of one-byte pieces, -1 where there is none: raw bytes with a byte-level vocabulary, ASCII otherwise.
+    private let byteIDs: [Int32]
+    /// Ids of other characters, by scalar; empty with a byte-level vocabulary.
+    private let scalarIDs: PairTable
+    /// Whole words, for `ignore_merges`: raw bytes with a byte-level vocabulary.
+    private var words: ByteTable
+    private var merges: MergeTable
+    /// Pairs of characters between which some merge can happen.
+    private let junctions: PairTable
+
+    init(_ source: ComponentSource, isByteLevel: Bool) throws(Failure) {
+        let options = try BytePairOptions(source)
+        let vocabulary = try Vocabulary(source.requiredObject("vocab"), source: source)
+        let merges = try MergeTable(source.array("merges"), vocabulary: vocabulary, source: source)
+
+        var words = ByteTable(), scalarIDs = PairTable()
+        var byteIDs = [Int32](repeating: -1, count: isByteLevel ? 256 : 128)
+        for id in 0..<Int32(vocabulary.idEnd) {
+            guard let token = vocabulary.bytes(id) else { continue }
+            let key = isByteLevel ? ByteAlphabet.bytes(of: token) : Array(token)
+            guard let key, let first = key.first else { continue }
+            if options.ignoresMerges { words.insert(key, value: id) }
+            if key.count == 1, Int(first) < byteIDs.count { byteIDs[Int(first)] = id }
+            guard !isByteLevel, first >= 0x80, key.count == UTF8Decoding.byteCount(first: first) else { continue }
+            let scalar = key.withUnsafeBufferPointer { UTF8Decoding.scalar($0.baseAddress!, 0).value }
+            scalarIDs.set(UInt64(scalar), UInt64(UInt32(bitPattern: id)))
+        }
+        unknownID = try options.unknownToken.map { (token) throws(Failure) in
+            guard let id = vocabulary.id(Array(token.utf8)) else {
+                throw source.failure(.badData, "\"\(token)\" is not in the vocabulary", key: "unk_token")
+            }
+            return id
+        }
+        byteTokens = options.fallsBackToBytes ? (0...255).map { vocabulary.id(Self.byteToken($0)) ?? -1 } : []
+        warnings = Self.warnings(isByteLevel: isByteLevel, byteIDs, byteTokens, hasUnknown: unknownID != nil)
+        junctions = merges.junctions(vocabulary, isByteLevel: isByteLevel)
+        fusesUnknown = options.fusesUnknown
+        ignoresMerges = options.ignoresMerges
+        self.isByteLevel = isByteLevel
+        self.vocabulary = vocabulary
+        self.merges = merges
+        self.words = words
+        self.byteIDs = byteIDs
+        self.scalarIDs = scalarIDs
+    }
+
+    /// `<0x0A>`
+    private static func byteToken(_ byte: Int) -> [UInt8] {
+        let digits = String(byte, radix: 16, uppercase: true)
+        return Array("<0x\(digits.count < 2 ? "0" : "")\(digits)>".utf8)
+    }
+
+    /// Bytes that occur in UTF-8 and that nothing in the vocabulary stands for are dropped, as the `tokenizers` library
+    /// drops them; that is worth a word.
+    private static func warnings(
+        isByteLevel: Bool, _ byteIDs: [Int32], _ byteTokens: [Int32], hasUnknown: Bool
+    ) -> [String] {
+        guard !hasUnknown else { return [] }
+        if !isByteLevel {
+            return byteTokens.contains(where: { $0 >= 0 })
+                ? [] : ["the vocabulary has neither an unknown token nor byte fallback: characters outside it are lost"]
+        }
+        let missing = byteIDs.indices.filter { byteIDs[$0] < 0 && $0 != 0xC0 && $0 != 0xC1 && $0 < 0xF5 }
+        guard let first = missing.first else { return [] }
+        return [
+            "the vocabulary has no token for \(missing.count) bytes (the first is 0x\(String(first, radix: 16, uppercase: true)))"
+                + " and no unknown token: characters with them are lost"
+        ]
+    }
+
+    func withholding(_ ids: Set<Int32>) -> BytePairModel? {
+        var copy = self
+        var changes = false
+        if ignoresMerges {
+            var words = ByteTable()
+            for id in 0..<Int32(vocabulary.idEnd) {
+                guard let token = vocabulary.bytes(id),
+                    let key = isByteLevel ? ByteAlphabet.bytes(of: token) : Array(token),
+                    !key.isEmpty
+                else { continue }
+                if ids.contains(id) { changes = true } else { words.insert(key, value: id) }
+            }
+            copy.words = words
+        }
+        if let fewer = merges.withholding(ids) {
+            copy.merges = fewer
+            changes = true
+        }
+        return changes ? copy : nil
+    }
+
+    // MARK: Encoding
+
+    /// Pieces up to this many bytes are one unit; longer ones are cut where no merge can happen.
+    private static let longestUncutPiece = 24
+
+    func encode(_ piece: UnsafeBufferPointer<UInt8>, _ cache: inout WordCache, _ output: inout TokenBuffer) {
+        guard piece.count > 0 else { return }
+        if ignoresMerges, let id = words.find(piece) { return output.append(id, Int32(piece.count)) }
+        guard piece.count > Self.longestUncutPiece else { return encodeUnit(piece, &cache, &output) }
+        var start = 0
+        var previous = character(piece, 0)
+        var index = previous.count
+        while index < piece.count {
+            let next = character(piece, index)
+            // A character that is not in the vocabulary may become bytes or join other unknown ones: never cut there.
+            if previous.id >= 0, next.id >= 0,
+                junctions.find(UInt64(previous.scalar) << 32 | UInt64(next.scalar)) == nil
+            {
+                encodeUnit(UnsafeBufferPointer(rebasing: piece[start..<index]), &cache, &output)
+                start = index
+            }
+            previous = next
+            index += next.count
+        }
+        encodeUnit(UnsafeBufferPointer(rebasing: piece[start..<piece.count]), &cache, &output)
+    }
+
+    private func encodeUnit(
+        _ unit: UnsafeBufferPointer<UInt8>, _ cache: inout WordCache, _ output: inout TokenBuffer
+    ) {
+        guard unit.count <= WordCache.longestWord else {
+            var symbols = SymbolList(capacity: unit.count)
+            fill(&symbols, unit)
+            return symbols.merge(merges, &output)
+        }
+        if cache.append(unit, to: &output) { return }
+        let first = output.ids.count
+        var symbols = SymbolList(capacity: unit.count)
+        fill(&symbols, unit)
+        symbols.merge(merges, &output)
+        cache.keep(unit, output, from: first)
+    }
+
+    /// The character at an index (a byte, with a byte-level vocabulary), its size, and its id or -1.
+    @inline(__always)
+    private func character(_ piece: UnsafeBufferPointer<UInt8>, _ index: Int) -> (scalar: UInt32, count: Int, id: Int32)
+    {
+        let byte = piece[index]
+        if Int(byte) < byteIDs.count { return (UInt32(byte), 1, byteIDs[Int(byte)]) }
+        let (scalar, count) = UTF8Decoding.scalar(piece.baseAddress!, index)
+        return (scalar, count, scalarIDs.find(UInt64(scalar)).map { Int32(truncatingIfNeeded: $0) } ?? -1)
+    }
+
+    /// The characters of a unit as symbols.
+    ///
+    /// A pending unknown goes out before the next character of the vocabulary, but after the bytes of characters that
+    /// fall back: so does the `tokenizers` library.
+    private func fill(_ symbols: inout SymbolList, _ unit: UnsafeBufferPointer<UInt8>) {
+        var pending: (id: Int32, length: Int32)?
+        var index = 0
+        while index < unit.count {
+            let (_, count, id) = character(unit, index)
+            defer { index += count }
+            if id >= 0 {
+                if let (id, length) = pending { symbols.append(id, length) }
+                pending = nil
+                symbols.append(id, Int32(count))
+                continue
+            }
+            let bytes = unit[index..<index + count]
+            if !byteTokens.isEmpty, bytes.allSatisfy({ byteTokens[Int($0)] >= 0 }) {
+                for byte in bytes { symbols.append(byteTokens[Int(byte)], 1) }
+                continue
+            }
+            guard let unknownID else { continue }
+            if let (id, length) = pending {
+                if fusesUnknown {
+                    pending = (id, length + Int32(count))
+                    continue
+                }
+                symbols.append(id, length)
+            }
+            pending = (unknownID, Int32(count))
+        }
+        if let (id, length) = pending { symbols.append(id, length) }
+    }
+}
+
+/// The keys of a BPE model beside vocabulary and merges.
+private struct BytePairOptions {
+    let unknownToken: String?
+    let fusesUnknown: Bool
+    let fallsBackToBytes: Bool
+    let ignoresMerges: Bool
+
+    init(_ source: ComponentSource) throws(Failure) {
+        for key in ["continuing_subword_prefix", "end_of_word_suffix"] {
+            if let affix = try source.string(key), !affix.isEmpty {
+                throw source.failure(
+                    .unsupported, "\"\(affix)\" is set; subword prefixes and suffixes are not supported", key: key)
+            }
+        }
+        if let dropout = source.object["dropout"], !dropout.isNull, dropout.double != 0 {
+            throw source.failure(
+                .unsupported, "BPE dropout would make ids random", key: "dropout", remedy: "Set it to null in the file")
+        }
+        unknownToken = try source.string("unk_token")
+        fusesUnknown = try source.bool("fuse_unk", default: false)
+        fallsBackToBytes = try source.bool("byte_fallback", default: false)
+        ignoresMerges = try source.bool("ignore_merges", default: false)
+    }
+}

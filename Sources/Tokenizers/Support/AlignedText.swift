@@ -1,0 +1,118 @@
+/// Text on its way through the pipeline: valid UTF-8 and, where offsets are wanted, for every byte the range of the
+/// original text that it stands for.
+///
+/// Every byte of a character has the range of the whole character; inserted text has an empty range.
+struct AlignedText: Sendable {
+    var bytes: [UInt8]
+    /// First original byte of each byte; empty where offsets are not tracked.
+    var starts: [Int]
+    /// One past the last original byte of each byte; empty where offsets are not tracked.
+    var ends: [Int]
+    let tracksOffsets: Bool
+
+    init(tracksOffsets: Bool) {
+        bytes = []
+        starts = []
+        ends = []
+        self.tracksOffsets = tracksOffsets
+    }
+
+    /// A piece of the original text, which begins at byte `base` of it.
+    init(_ piece: UnsafeBufferPointer<UInt8>, base: Int, tracksOffsets: Bool) {
+        self.init(tracksOffsets: tracksOffsets)
+        bytes = Array(piece)
+        guard tracksOffsets else { return }
+        starts.reserveCapacity(bytes.count)
+        ends.reserveCapacity(bytes.count)
+        var index = 0
+        while index < bytes.count {
+            let end = min(bytes.count, index + UTF8Decoding.byteCount(first: bytes[index]))
+            for _ in index..<end {
+                starts.append(base + index)
+                ends.append(base + end)
+            }
+            index = end
+        }
+    }
+
+    var count: Int { bytes.count }
+
+    /// The original range of a range of bytes; `0..<0` where offsets are not tracked.
+    func original(_ range: Range<Int>) -> Range<Int> {
+        guard tracksOffsets else { return 0..<0 }
+        guard !range.isEmpty else {
+            let position = range.lowerBound < count ? starts[range.lowerBound] : ends.last ?? 0
+            return position..<position
+        }
+        let start = starts[range.lowerBound]
+        return start..<max(start, ends[range.upperBound - 1])
+    }
+
+    /// Appends a range of another text with its origin.
+    mutating func append(_ other: AlignedText, _ range: Range<Int>) {
+        bytes.append(contentsOf: other.bytes[range])
+        guard tracksOffsets else { return }
+        starts.append(contentsOf: other.starts[range])
+        ends.append(contentsOf: other.ends[range])
+    }
+
+    /// Appends new bytes that stand for one range of the original.
+    mutating func append(_ new: [UInt8], origin: Range<Int>) {
+        bytes.append(contentsOf: new)
+        guard tracksOffsets else { return }
+        for _ in new {
+            starts.append(origin.lowerBound)
+            ends.append(origin.upperBound)
+        }
+    }
+
+    /// The part of a text.
+    func slice(_ range: Range<Int>) -> AlignedText {
+        if range == 0..<count { return self }
+        var part = AlignedText(tracksOffsets: tracksOffsets)
+        part.append(self, range)
+        return part
+    }
+
+    /// Where `needle` begins, left to right without overlap; `needle` is not empty.
+    func occurrences(of needle: [UInt8]) -> [Int] {
+        var found: [Int] = []
+        guard needle.count <= count else { return found }
+        bytes.withUnsafeBufferPointer { bytes in
+            let first = needle[0]
+            var index = 0
+            let last = bytes.count - needle.count
+            while index <= last {
+                guard bytes[index] == first else {
+                    index += 1
+                    continue
+                }
+                var offset = 1
+                while offset < needle.count, bytes[index + offset] == needle[offset] { offset += 1 }
+                if offset == needle.count {
+                    found.append(index)
+                    index += needle.count
+                } else {
+                    index += 1
+                }
+            }
+        }
+        return found
+    }
+
+    /// Replaces every occurrence of `needle` by `replacement`.
+    mutating func replace(_ needle: [UInt8], with replacement: [UInt8]) {
+        let found = occurrences(of: needle)
+        guard !found.isEmpty else { return }
+        var output = AlignedText(tracksOffsets: tracksOffsets)
+        output.bytes.reserveCapacity(count + found.count * max(0, replacement.count - needle.count))
+        var position = 0
+        for start in found {
+            output.append(self, position..<start)
+            output.append(replacement, origin: original(start..<start + needle.count))
+            position = start + needle.count
+        }
+        output.append(self, position..<count)
+        self = output
+    }
+}

@@ -1,0 +1,250 @@
+internal import Synchronization
+public import System
+
+/// How control tokens that stand in a text as text are read.
+public enum ControlText: String, Sendable, CaseIterable {
+    /// As the control tokens, as the `tokenizers` library does.
+    case parse
+    /// As ordinary text: no text makes a control token.
+    case plain
+}
+
+/// The ids of a text and where in it each comes from.
+public struct TokenizedText: Sendable {
+    public var ids: [Int32]
+    /// For each id the range of bytes of the original UTF-8 that it stands for. A token that holds a part of a character
+    /// has the whole character's range; a token that stands for no text (an inserted space, a special token of the
+    /// template) has an empty range: 0..<0 before the text, n..<n after its n bytes.
+    public var ranges: [Range<Int>]
+}
+
+/// A tokenizer as its tokenizer.json describes it: the same ids as the `tokenizers` library gives for that file.
+///
+/// Linear in the length of a text (n log n in the length of its longest word). Safe to use from many threads.
+public final class Tokenizer: Sendable {
+    /// The largest file that is read, in bytes.
+    public static let largestFile = 256 << 20
+
+    /// What a person should know about this tokenizer: sentences without a full stop.
+    public let warnings: [String]
+
+    private let vocabulary: Vocabulary
+    private let added: AddedTokens
+    private let specialIDs: Set<Int32>
+    private let normalizer: (any Normalizer)?
+    private let preTokenizer: (any PreTokenizer)?
+    private let model: any TokenModel
+    /// The model for text that must not make control tokens; the same where it makes none.
+    private let plainModel: any TokenModel
+    private let hasOwnPlainModel: Bool
+    private let postProcessor: (any PostProcessor)?
+    private let decoder: (any Decoder)?
+    /// Words seen before; a call takes it away while it runs.
+    private let cache = Mutex<WordCache?>(WordCache())
+
+    /// Reads a tokenizer.json.
+    ///
+    /// - Parameters:
+    ///   - bytes: the file.
+    ///   - file: its name, for messages.
+    /// - Throws: `Failure`, `badData` for a file that contradicts itself and `unsupported` for a component that is not
+    ///   known, naming the component and its place.
+    public init(contentsOf bytes: [UInt8], file: String) throws(Failure) {
+        let document: JSONValue
+        do throws(Failure) {
+            document = try JSONParser.parse(bytes, limits: .init(byteCount: Self.largestFile))
+        } catch { throw error.inFile(file) }
+        let root = try ComponentSource(document, path: "", file: file)
+        if let version = try root.string("version"), version != "1.0" {
+            throw root.failure(.unsupported, "version \"\(version)\" is not supported; 1.0 is expected", key: "version")
+        }
+        normalizer = try root.component("normalizer").map { (source) throws(Failure) in try Normalizers.make(source) }
+        if let growth = normalizer?.growth, growth > Normalizers.largestGrowth {
+            throw root.failure(
+                .badData,
+                "may make text \(Int(min(growth, 1e9))) times as long; at most \(Int(Normalizers.largestGrowth)) is expected",
+                key: "normalizer")
+        }
+        preTokenizer = try root.component("pre_tokenizer").map { (source) throws(Failure) in
+            try PreTokenizers.make(source)
+        }
+        let isByteLevel = preTokenizer?.isByteLevel ?? false
+        guard let modelSource = try root.component("model") else {
+            throw root.failure(.badData, "is missing: this is no tokenizer.json", key: "model")
+        }
+        model = try TokenModels.make(modelSource, isByteLevel: isByteLevel)
+        var vocabulary = model.vocabulary
+        let addedValues = root.object["added_tokens"].map(\.isNull) == false ? try root.array("added_tokens") : []
+        added = try AddedTokens(addedValues, vocabulary: &vocabulary, normalizer: normalizer, file: file)
+        guard vocabulary.count > 0 else {
+            throw root.failure(.badData, "there is no token", key: "model.vocab")
+        }
+        specialIDs = added.specialIDs
+        let plain = model.withholding(specialIDs)
+        plainModel = plain ?? model
+        hasOwnPlainModel = plain != nil
+        postProcessor = try root.component("post_processor").map { (source) throws(Failure) in
+            try PostProcessors.make(source)
+        }
+        for id in (postProcessor?.prefix ?? []) + (postProcessor?.suffix ?? []) where vocabulary.bytes(id) == nil {
+            throw root.failure(.badData, "the template has id \(id), which no token has", key: "post_processor")
+        }
+        decoder = try root.component("decoder").map { (source) throws(Failure) in try Decoders.make(source) }
+        warnings = model.warnings.map { "\(file): \($0)" } + added.warnings
+        self.vocabulary = vocabulary
+    }
+
+    // MARK: Vocabulary
+
+    /// One more than the largest id, added tokens included.
+    public var vocabularySize: Int { vocabulary.idEnd }
+
+    /// The id of a token by its exact text in the vocabulary.
+    public func id(of token: String) -> Int32? { vocabulary.id(Array(token.utf8)) }
+
+    /// The text of a token in the vocabulary; nil for an id without one.
+    public func token(for id: Int32) -> String? { vocabulary.text(id) }
+
+    /// Whether an id is a control token.
+    public func isSpecial(_ id: Int32) -> Bool { specialIDs.contains(id) }
+
+    /// The ids that the template puts before and after a text.
+    public var templateIDs: (prefix: [Int32], suffix: [Int32]) {
+        (postProcessor?.prefix ?? [], postProcessor?.suffix ?? [])
+    }
+
+    // MARK: Encoding
+
+    /// The ids of a text.
+    ///
+    /// - Parameters:
+    ///   - addSpecialTokens: whether the template's tokens stand around them.
+    ///   - controlText: how control tokens written in the text are read.
+    public func encode(
+        _ text: String, addSpecialTokens: Bool = true, controlText: ControlText = .parse
+    ) -> [Int32] {
+        tokenize(text, addSpecialTokens, controlText, tracksOffsets: false).ids
+    }
+
+    /// The ids of a text with the bytes that each stands for; see `encode`.
+    public func encodeWithOffsets(
+        _ text: String, addSpecialTokens: Bool = true, controlText: ControlText = .parse
+    ) -> TokenizedText {
+        tokenize(text, addSpecialTokens, controlText, tracksOffsets: true)
+    }
+
+    private func tokenize(
+        _ text: String, _ addSpecialTokens: Bool, _ controlText: ControlText, tracksOffsets: Bool
+    ) -> TokenizedText {
+        let template = addSpecialTokens ? templateIDs : (prefix: [], suffix: [])
+        let bytes = Array(text.utf8)
+        var result = TokenizedText(ids: template.prefix, ranges: [])
+        if tracksOffsets { result.ranges = template.prefix.map { _ in 0..<0 } }
+
+        let usesPlainModel = controlText == .plain && hasOwnPlainModel
+        let model = usesPlainModel ? plainModel : self.model
+        // The plain model has no cache of its own: it exists for few tokenizers.
+        var words = usesPlainModel ? WordCache() : takeCache()
+        let withSpecial = controlText == .parse
+        bytes.withUnsafeBufferPointer { buffer in
+            for part in added.parts(bytes, normalized: false, withSpecial: withSpecial) {
+                if let token = part.token {
+                    result.ids.append(token.id)
+                    if tracksOffsets { result.ranges.append(part.range) }
+                    continue
+                }
+                let isAtStart = part.range.lowerBound == 0
+                var piece = AlignedText(
+                    UnsafeBufferPointer(rebasing: buffer[part.range]), base: part.range.lowerBound,
+                    tracksOffsets: tracksOffsets)
+                normalizer?.normalize(&piece)
+                for part in added.parts(piece.bytes, normalized: true, withSpecial: withSpecial) {
+                    if let token = part.token {
+                        result.ids.append(token.id)
+                        if tracksOffsets { result.ranges.append(piece.original(part.range)) }
+                        continue
+                    }
+                    let slice = piece.slice(part.range)
+                    encode(slice, isAtStart: isAtStart && part.range.lowerBound == 0, model, &words, &result)
+                }
+            }
+        }
+        if !usesPlainModel { returnCache(words) }
+        result.ids.append(contentsOf: template.suffix)
+        if tracksOffsets { for _ in template.suffix { result.ranges.append(bytes.count..<bytes.count) } }
+        return result
+    }
+
+    private func encode(
+        _ text: AlignedText, isAtStart: Bool, _ model: any TokenModel, _ words: inout WordCache,
+        _ result: inout TokenizedText
+    ) {
+        var pieces = PieceList(text, isAtStart: isAtStart)
+        preTokenizer?.split(&pieces)
+        var buffer = TokenBuffer()
+        pieces.text.bytes.withUnsafeBufferPointer { bytes in
+            for piece in pieces.pieces {
+                let word = UnsafeBufferPointer(rebasing: bytes[piece])
+                guard pieces.text.tracksOffsets else {
+                    model.encode(word, &words, &buffer)
+                    continue
+                }
+                buffer.removeAll()
+                model.encode(word, &words, &buffer)
+                var position = piece.lowerBound
+                for (id, length) in zip(buffer.ids, buffer.lengths) {
+                    let end = min(piece.upperBound, position + Int(length))
+                    result.ids.append(id)
+                    result.ranges.append(pieces.text.original(position..<end))
+                    position = end
+                }
+            }
+        }
+        if !pieces.text.tracksOffsets { result.ids.append(contentsOf: buffer.ids) }
+    }
+
+    private func takeCache() -> WordCache {
+        cache.withLock { cache in
+            defer { cache = nil }
+            return cache ?? WordCache()
+        }
+    }
+
+    private func returnCache(_ words: consuming WordCache) {
+        let returned = words
+        cache.withLock { $0 = returned }
+    }
+
+    // MARK: Decoding
+
+    /// The text of ids; ids without a token are left out, bytes that are no UTF-8 become U+FFFD.
+    public func decode(_ ids: some Sequence<Int32>, skipSpecialTokens: Bool = true) -> String {
+        join(texts(ids, skipSpecialTokens: skipSpecialTokens))
+    }
+
+    /// A decoder that is fed one id after the other.
+    public func streamDecoder(skipSpecialTokens: Bool = true) -> StreamDecoder {
+        StreamDecoder(self, skipSpecialTokens: skipSpecialTokens)
+    }
+
+    /// The texts of ids in the vocabulary.
+    func texts(_ ids: some Sequence<Int32>, skipSpecialTokens: Bool) -> [[UInt8]] {
+        ids.compactMap { id in
+            if skipSpecialTokens, specialIDs.contains(id) { return nil }
+            return vocabulary.bytes(id).map { Array($0) }
+        }
+    }
+
+    /// Texts of tokens as one text.
+    func join(_ texts: [[UInt8]]) -> String {
+        var texts = texts
+        if let decoder {
+            decoder.decode(&texts)
+            return String(decoding: Array(texts.joined()), as: UTF8.self)
+        }
+        return String(decoding: Array(texts.joined(separator: [0x20])), as: UTF8.self)
+    }
+
+    /// How many texts at the end begin a character that later ones may finish.
+    func unfinishedCount(_ texts: [[UInt8]]) -> Int { decoder?.unfinishedCount(texts) ?? 0 }
+}
