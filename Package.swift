@@ -126,7 +126,8 @@ let package = Package(
         .executableTarget(
             name: "Benchmarks", dependencies: ["System", "Tensors", "Kernels", "QuantFormats"], path: "Benchmarks",
             swiftSettings: optimized),
-        .testTarget(name: "SystemTests", dependencies: ["System", "TestSupport"], swiftSettings: strict),
+        .testTarget(
+            name: "SystemTests", dependencies: ["System", "TestSupport"], exclude: ["Fixtures"], swiftSettings: strict),
         .testTarget(
             name: "KernelsTests", dependencies: ["Kernels", "Tensors", "TestSupport", "CIntrinsics"],
             swiftSettings: strict),

@@ -74,7 +74,7 @@ public struct JSONParser {
         self.baseOffset = baseOffset
     }
 
-    /// A refusal at a byte of the document, with line and column (in bytes of the line, counted from 1).
+    /// A refusal at a byte of the document, with line and column (Unicode scalars of the line, counted from 1).
     private func failure(_ what: String, at offset: Int) -> Failure {
         var line = 1, lineStart = 0
         for index in 0..<min(offset, bytes.count) where bytes[index] == 0x0A {
@@ -244,12 +244,9 @@ public struct JSONParser {
                 position += 1
                 if !unescaped.isEmpty {
                     unescaped.append(contentsOf: tail)
-                    return try text(unescaped, at: start)
+                    return try text(unescaped, from: start + 1)
                 }
-                guard let result = String(validating: tail, as: UTF8.self) else {
-                    throw failure("a string is not valid UTF-8", at: start)
-                }
-                return result
+                return try text(tail, from: start + 1)
             }
             guard byte >= 0x20 else {
                 throw failure("control character \(describe(position)) inside a string must be escaped", at: position)
@@ -264,11 +261,15 @@ public struct JSONParser {
         }
     }
 
-    private func text(_ utf8: [UInt8], at offset: Int) throws(Failure) -> String {
-        guard let result = String(validating: utf8, as: UTF8.self) else {
-            throw failure("a string is not valid UTF-8", at: offset)
-        }
-        return result
+    /// The string of a literal whose raw text begins at an offset.
+    private func text(_ utf8: some Collection<UInt8>, from offset: Int) throws(Failure) -> String {
+        if let result = String(validating: utf8, as: UTF8.self) { return result }
+        // Escapes are ASCII, so the raw text is invalid where its meaning is.
+        var decoder = UTF8()
+        var rest = bytes[offset...].makeIterator()
+        var invalid = offset
+        while case .scalarValue(let scalar) = decoder.decode(&rest) { invalid += UTF8.width(scalar) }
+        throw failure("a string is not valid UTF-8: \(describe(invalid))", at: invalid)
     }
 
     private mutating func escape(into output: inout [UInt8]) throws(Failure) {
