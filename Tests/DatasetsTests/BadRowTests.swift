@@ -113,7 +113,7 @@ struct BadRowTests {
         let failure = #expect(throws: Failure.self) {
             try Dataset.load(files: [file], options: DatasetOptions(), encoder: .test)
         }
-        #expect(failure?.description == "\(file):1:9: a string is not valid UTF-8.")
+        #expect(failure?.description == "\(file):1:10: a string is not valid UTF-8: byte 0xFF.")
     }
 
     @Test func filesThatAreMissingOrNoFiles() throws {

@@ -140,7 +140,7 @@ import Testing
         Case("{\(good),}", 8, "a key in quotation marks is expected, not '}'", at: 62),
         Case(
             Fixture.safetensors(header: Array("{\"".utf8) + [0xFF] + Array("\":1}".utf8), data: []),
-            "a string is not valid UTF-8", at: 9),
+            "a string is not valid UTF-8: byte 0xFF", at: 10),
         Case("{\"\\ud800\":1}", 0, "…surrogate…"),
         Case(
             "{\"a\":" + String(repeating: "[", count: 127) + String(repeating: "]", count: 127) + "}", 0,
