@@ -14,7 +14,7 @@ internal import Darwin
 public final class MappedFile: @unchecked Sendable {
     // Unchecked: the mapping is read-only and lives as long as the object.
 
-    /// The path that was opened, for messages.
+    /// The path for messages.
     public let path: String
     /// The content. Must not outlive the object.
     public let bytes: UnsafeRawBufferPointer
@@ -28,9 +28,18 @@ public final class MappedFile: @unchecked Sendable {
     /// - Parameters:
     ///   - path: the file.
     ///   - followsLink: whether `path` itself may be a symbolic link.
+    ///   - shownAs: the path for messages, where the user knows the file by another one.
     /// - Throws: `Failure`: 66 missing or not readable, 65 not a regular file, 74 otherwise.
-    public init(_ path: String, followsLink: Bool = true) throws(Failure) {
-        let descriptor = try FileDescriptor.openRegularFile(path, followsLink: followsLink)
+    public init(_ path: String, followsLink: Bool = true, shownAs: String? = nil) throws(Failure) {
+        let descriptor: FileDescriptor
+        do throws(Failure) {
+            descriptor = try FileDescriptor.openRegularFile(path, followsLink: followsLink)
+        } catch {
+            var failure = error
+            failure.place.file = shownAs ?? path
+            throw failure
+        }
+        let path = shownAs ?? path
         let status = try descriptor.status(path)
         var mapping = UnsafeRawBufferPointer(start: nil, count: 0)
         var slot: Int32 = -1
