@@ -148,7 +148,7 @@ let package = Package(
         .testTarget(
             name: "AdaptersTests",
             dependencies: ["Adapters", "ModelFiles", "Kernels", "Tensors", "System", "TestSupport"],
-            swiftSettings: strict),
+            exclude: ["Fixtures"], swiftSettings: strict),
         .testTarget(
             name: "DecoderModelsTests",
             dependencies: [
