@@ -1,6 +1,7 @@
 import Glibc
 import Kernels
 import Synchronization
+import TestSupport
 import Testing
 
 @Suite struct WorkerPoolTests {
@@ -44,6 +45,22 @@ import Testing
             if region % 1000 == 0 { #expect(sum.load(ordering: .relaxed) == expected) }
         }
         #expect(sum.load(ordering: .relaxed) == expected)
+    }
+
+    /// Minutes of regions with pauses around the length of the spin, where falling asleep and being woken meet.
+    @Test(.enabled(if: FullTests.areEnabled, "long: tools/test --full"), arguments: [2, 3, 8])
+    func longStress(threadCount: Int) {
+        let pool = WorkerPool(threadCount: threadCount)
+        let sum = Atomic(0)
+        let clock = ContinuousClock()
+        for region in 0..<300_000 {
+            let until = clock.now + .microseconds(region % 97)
+            while clock.now < until {}
+            pool.run(region % 11) { sum.wrappingAdd($0 + 1, ordering: .relaxed) }
+        }
+        let whole = 300_000 / 11 * (0..<11).reduce(0) { $0 + $1 * ($1 + 1) / 2 }
+        let rest = (0..<300_000 % 11).reduce(0) { $0 + $1 * ($1 + 1) / 2 }
+        #expect(sum.load(ordering: .relaxed) == whole + rest)
     }
 
     /// Pauses longer than the spin, so that every region must wake sleeping workers.
