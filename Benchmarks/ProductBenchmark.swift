@@ -1,0 +1,193 @@
+internal import Kernels
+internal import Synchronization
+internal import Tensors
+
+/// Products with 4-bit weights: speed as share of the peak of the same run, and one row as share of the read bandwidth.
+struct ProductBenchmark {
+    let quick: Bool
+    let measuring: Measuring
+
+    private var runs: Int { quick ? 5 : 20 }
+    private var seconds: Double { quick ? 0.05 : 0.3 }
+
+    func run() -> Bool {
+        guard let set = try? InstructionSet.selected() else {
+            print("QLORA_ISA names an instruction set that this processor lacks")
+            return false
+        }
+        let pool = WorkerPool(threadCount: measuring.threadCount)
+        print("instruction set \(set.rawValue), \(pool.threadCount) threads\(measuring.usesProcessorTime ? ", processor time" : "")")
+        var correct = true
+        for type in ComputeType.allCases.reversed() where type == .float32 || set.hasBFloat16Products {
+            let context = ComputeContext(kernels: KernelTable(set), pool: pool, computeType: type)
+            correct = manyRows(context) && correct
+        }
+        for type in ComputeType.allCases.reversed() where type == .float32 || set.hasBFloat16Products {
+            let context = ComputeContext(kernels: KernelTable(set), pool: pool, computeType: type)
+            correct = oneRow(context) && correct
+        }
+        return correct
+    }
+
+    /// GFLOP/s of the best tile on data in the first-level caches, all threads.
+    private func peak(_ context: ComputeContext) -> Double {
+        let bytes = context.tileMemoryByteCount
+        let threads = context.pool.threadCount
+        let memory = AlignedMemory(byteCount: bytes * threads)
+        let base = Int(bitPattern: memory.base)
+        let operations = Atomic<Int>(0)
+        let time = measuring.best(runs: quick ? 10 : 40) {
+            operations.store(0, ordering: .relaxed)
+            context.pool.run(threads) { index in
+                guard let part = UnsafeMutableRawPointer(bitPattern: base + index * bytes) else { return }
+                operations.wrappingAdd(Int(context.runTiles(repetitions: 5000, memory: part)), ordering: .relaxed)
+            }
+        }
+        return Double(operations.load(ordering: .relaxed)) / time * 1e-9
+    }
+
+    private func manyRows(_ context: ComputeContext) -> Bool {
+        var correct = true
+        print("\n\(context.computeType.rawValue): GFLOP/s and share of the peak, nested 4-bit weights, blocks of 64")
+        print(padded("", width: 36) + "     M     peak     forward         gradient")
+        for shape in quick ? LayerShapes.few : LayerShapes.all {
+            let weight = BenchmarkWeight(outputs: shape.outputs, inputs: shape.inputs)
+            for rows in [512, 128] {
+                let dimension = max(shape.outputs, shape.inputs)
+                let scratch = AlignedMemory(
+                    byteCount: context.productScratchByteCount(rows: rows, dimension: dimension))
+                let buffer = UnsafeMutableRawBufferPointer(start: scratch.base, count: scratch.byteCount)
+                let xMemory = AlignedMemory(byteCount: rows * shape.inputs * 4)
+                let yMemory = AlignedMemory(byteCount: rows * shape.outputs * 4)
+                let x = FloatMatrix(base: xMemory.floats, rows: rows, columns: shape.inputs)
+                let y = FloatMatrix(base: yMemory.floats, rows: rows, columns: shape.outputs)
+                for index in 0..<x.count { x.base[index] = Float((index &* 2_654_435_761) >> 8 & 1023) / 512 - 1 }
+                let operations = 2 * Double(rows) * Double(shape.outputs) * Double(shape.inputs)
+
+                let peak = peak(context)
+                let forward = measuring.median(runs: runs, seconds: seconds) {
+                    context.forward(x, weight.matrix, bias: nil, into: y, adding: false, scratch: buffer)
+                }
+                let isForwardRight = isForward(y, x, weight, context.computeType)
+                for index in 0..<y.count { y.base[index] = Float((index &* 2_654_435_761) >> 8 & 1023) / 512 - 1 }
+                let gradient = measuring.median(runs: runs, seconds: seconds) {
+                    context.inputGradient(y, weight.matrix, into: x, adding: false, scratch: buffer)
+                }
+                let isGradientRight = isGradient(x, y, weight, context.computeType)
+                correct = correct && isForwardRight && isGradientRight
+                func speed(_ time: Double) -> String {
+                    let speed = operations / time * 1e-9
+                    return aligned(speed, decimals: 0, width: 8) + aligned(speed / peak, decimals: 3, width: 8)
+                }
+                print(
+                    padded(shape.model, width: 12) + padded(shape.layer, width: 11)
+                        + padded("\(shape.outputs)x\(shape.inputs)", width: 13) + aligned(Double(rows), decimals: 0, width: 6)
+                        + aligned(peak, decimals: 0, width: 9) + speed(forward) + speed(gradient)
+                        + (isForwardRight && isGradientRight ? "" : "  WRONG"))
+            }
+        }
+        return correct
+    }
+
+    /// Some elements against sums in double precision. Rounding to bfloat16 makes errors of at most 2^-8 relative to the
+    /// absolute products; a wrong element shows against 0.02 only in sums, so many are looked at.
+    private func isClose(_ found: Float, _ sum: Double, _ magnitude: Double, _ type: ComputeType) -> Bool {
+        abs(Double(found) - sum) <= magnitude * (type == .bfloat16 ? 2e-3 : 1e-6) + 1e-12
+    }
+
+    private func isForward(
+        _ y: FloatMatrix, _ x: FloatMatrix, _ weight: BenchmarkWeight, _ type: ComputeType
+    ) -> Bool {
+        (0..<64).allSatisfy { sample in
+            let row = sample * 37 % y.rows
+            let column = sample * 1009 % y.columns
+            var sum = 0.0
+            var magnitude = 0.0
+            for k in 0..<x.columns {
+                let product = Double(x.row(row)[k]) * Double(weight.value(column * x.columns + k))
+                sum += product
+                magnitude += abs(product)
+            }
+            return isClose(y.row(row)[column], sum, magnitude, type)
+        }
+    }
+
+    private func isGradient(
+        _ dX: FloatMatrix, _ dY: FloatMatrix, _ weight: BenchmarkWeight, _ type: ComputeType
+    ) -> Bool {
+        (0..<64).allSatisfy { sample in
+            let row = sample * 37 % dX.rows
+            let column = sample * 1009 % dX.columns
+            var sum = 0.0
+            var magnitude = 0.0
+            for n in 0..<dY.columns {
+                let product = Double(dY.row(row)[n]) * Double(weight.value(n * dX.columns + column))
+                sum += product
+                magnitude += abs(product)
+            }
+            return isClose(dX.row(row)[column], sum, magnitude, type)
+        }
+    }
+
+    /// One row over matrices that together exceed every cache.
+    private func oneRow(_ context: ComputeContext) -> Bool {
+        var correct = true
+        print("\n\(context.computeType.rawValue): one row (and four), GB/s of weights and share of the read bandwidth")
+        for (outputs, inputs) in [(2048, 2048), (8192, 2048), (2048, 8192), (4096, 4096)] {
+            let weights = (0..<max(2, (quick ? 200 : 400) << 20 / (outputs * inputs / 2))).map { _ in
+                BenchmarkWeight(outputs: outputs, inputs: inputs)
+            }
+            let bytes = Double(weights.reduce(0) { $0 + $1.byteCount })
+            let scratch = AlignedMemory(
+                byteCount: context.productScratchByteCount(rows: 4, dimension: max(outputs, inputs)))
+            let buffer = UnsafeMutableRawBufferPointer(start: scratch.base, count: scratch.byteCount)
+            let xMemory = AlignedMemory(byteCount: 4 * inputs * 4)
+            let yMemory = AlignedMemory(byteCount: 4 * outputs * 4)
+            for index in 0..<4 * inputs { xMemory.floats[index] = Float((index &* 2_654_435_761) >> 8 & 1023) / 512 - 1 }
+            let bandwidth = readBandwidth(context.pool, weights)
+            var speeds: [Double] = []
+            for rows in [1, 4] {
+                let x = FloatMatrix(base: xMemory.floats, rows: rows, columns: inputs)
+                let y = FloatMatrix(base: yMemory.floats, rows: rows, columns: outputs)
+                let time = measuring.median(runs: quick ? 3 : 20, seconds: 0) {
+                    for weight in weights {
+                        context.forwardFewRows(x, weight.matrix, bias: nil, into: y, adding: false, scratch: buffer)
+                    }
+                }
+                if let last = weights.last { correct = isForward(y, x, last, context.computeType) && correct }
+                speeds.append(bytes / time * 1e-9)
+            }
+            print(
+                padded("\(outputs)x\(inputs)", width: 14) + "read" + aligned(bandwidth, decimals: 1, width: 7) + "  one row"
+                    + aligned(speeds[0], decimals: 1, width: 7) + aligned(speeds[0] / bandwidth, decimals: 3, width: 7)
+                    + "  four rows" + aligned(speeds[1], decimals: 1, width: 7)
+                    + aligned(speeds[1] / bandwidth, decimals: 3, width: 7) + (correct ? "" : "  WRONG"))
+        }
+        return correct
+    }
+
+    /// GB/s of a plain read of the codes by all threads.
+    private func readBandwidth(_ pool: WorkerPool, _ weights: [BenchmarkWeight]) -> Double {
+        let parts: [Int] = weights.compactMap { weight in
+            guard case .table4(let codes, _, _) = weight.matrix.storage else { return nil }
+            return Int(bitPattern: codes)
+        }
+        guard let first = weights.first else { return 0 }
+        let bytes = first.matrix.rows * first.matrix.columns / 2
+        let sink = Atomic<UInt64>(0)
+        let slices = 8
+        let time = measuring.median(runs: 5, seconds: 0) {
+            pool.run(parts.count * slices) { index in
+                guard let start = UnsafeRawPointer(bitPattern: parts[index / slices] + index % slices * (bytes / slices))
+                else { return }
+                var sums = (SIMD8<UInt64>(), SIMD8<UInt64>())
+                for offset in stride(from: 0, to: bytes / slices, by: 128) {
+                    sums.0 &+= start.loadUnaligned(fromByteOffset: offset, as: SIMD8<UInt64>.self)
+                    sums.1 &+= start.loadUnaligned(fromByteOffset: offset + 64, as: SIMD8<UInt64>.self)
+                }
+                sink.wrappingAdd((sums.0 &+ sums.1).wrappedSum(), ordering: .relaxed)
+            }
+        }
+        return Double(parts.count * bytes) / time * 1e-9
+    }
+}
