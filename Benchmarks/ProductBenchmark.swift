@@ -16,7 +16,9 @@ struct ProductBenchmark {
             return false
         }
         let pool = WorkerPool(threadCount: measuring.threadCount)
-        print("instruction set \(set.rawValue), \(pool.threadCount) threads\(measuring.usesProcessorTime ? ", processor time" : "")")
+        print(
+            "instruction set \(set.rawValue), \(pool.threadCount) threads\(measuring.usesProcessorTime ? ", processor time" : "")"
+        )
         var correct = true
         for type in ComputeType.allCases.reversed() where type == .float32 || set.hasBFloat16Products {
             let context = ComputeContext(kernels: KernelTable(set), pool: pool, computeType: type)
@@ -81,7 +83,8 @@ struct ProductBenchmark {
                 }
                 print(
                     padded(shape.model, width: 12) + padded(shape.layer, width: 11)
-                        + padded("\(shape.outputs)x\(shape.inputs)", width: 13) + aligned(Double(rows), decimals: 0, width: 6)
+                        + padded("\(shape.outputs)x\(shape.inputs)", width: 13)
+                        + aligned(Double(rows), decimals: 0, width: 6)
                         + aligned(peak, decimals: 0, width: 9) + speed(forward) + speed(gradient)
                         + (isForwardRight && isGradientRight ? "" : "  WRONG"))
             }
@@ -143,7 +146,9 @@ struct ProductBenchmark {
             let buffer = UnsafeMutableRawBufferPointer(start: scratch.base, count: scratch.byteCount)
             let xMemory = AlignedMemory(byteCount: 4 * inputs * 4)
             let yMemory = AlignedMemory(byteCount: 4 * outputs * 4)
-            for index in 0..<4 * inputs { xMemory.floats[index] = Float((index &* 2_654_435_761) >> 8 & 1023) / 512 - 1 }
+            for index in 0..<4 * inputs {
+                xMemory.floats[index] = Float((index &* 2_654_435_761) >> 8 & 1023) / 512 - 1
+            }
             let bandwidth = readBandwidth(context.pool, weights)
             var speeds: [Double] = []
             for rows in [1, 4] {
@@ -158,7 +163,8 @@ struct ProductBenchmark {
                 speeds.append(bytes / time * 1e-9)
             }
             print(
-                padded("\(outputs)x\(inputs)", width: 14) + "read" + aligned(bandwidth, decimals: 1, width: 7) + "  one row"
+                padded("\(outputs)x\(inputs)", width: 14) + "read" + aligned(bandwidth, decimals: 1, width: 7)
+                    + "  one row"
                     + aligned(speeds[0], decimals: 1, width: 7) + aligned(speeds[0] / bandwidth, decimals: 3, width: 7)
                     + "  four rows" + aligned(speeds[1], decimals: 1, width: 7)
                     + aligned(speeds[1] / bandwidth, decimals: 3, width: 7) + (correct ? "" : "  WRONG"))
@@ -178,7 +184,8 @@ struct ProductBenchmark {
         let slices = 8
         let time = measuring.median(runs: 5, seconds: 0) {
             pool.run(parts.count * slices) { index in
-                guard let start = UnsafeRawPointer(bitPattern: parts[index / slices] + index % slices * (bytes / slices))
+                guard
+                    let start = UnsafeRawPointer(bitPattern: parts[index / slices] + index % slices * (bytes / slices))
                 else { return }
                 var sums = (SIMD8<UInt64>(), SIMD8<UInt64>())
                 for offset in stride(from: 0, to: bytes / slices, by: 128) {

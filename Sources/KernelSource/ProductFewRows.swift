@@ -1,10 +1,10 @@
 internal import CIntrinsics
 
-/// Bytes of a prepared row: room for float32, padded to 64 columns.
+/// Bytes of a prepared row: room for float32, padded to 128 columns.
 @inline(__always)
-func preparedRowBytes(columns: Int) -> Int { ((columns &+ 63) & ~63) &* 4 }
+func preparedRowBytes(columns: Int) -> Int { ((columns &+ 127) & ~127) &* 4 }
 
-/// X in the order in which the few-row product meets the weight: columns in chunks of 32, each as (first half, second
+/// X in the order in which the general few-row product meets the weight: columns in chunks of 32, each as (first half, second
 /// half) or (even, odd), in float32 or bfloat16; padded with zeros.
 @inline(__always)
 func prepareFewRows(
@@ -13,6 +13,10 @@ func prepareFewRows(
 ) {
     let columns = Int(weight.pointee.columns)
     let rowBytes = preparedRowBytes(columns: columns)
+    if hasWordProduct(weight) {
+        prepareWordRows(columns: columns, x, xStride: xStride, rows: rows, bfloat16: bfloat16, into: prepared)
+        return
+    }
     let separates = weight.pointee.storage == Int32(QK_STORAGE_TABLE4) && Table4Format.separatesEvenAndOdd
     for row in 0..<rows {
         let source = x + row &* xStride

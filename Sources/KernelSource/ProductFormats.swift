@@ -3,18 +3,31 @@ internal import CIntrinsics
 /// How one storage becomes float32: all that a new stored format writes.
 ///
 /// Chunks are 32 consecutive elements of a row; the value of an element is code * scale in float32, multiplied once.
+/// The pointers of a descriptor that its storage needs are never null.
 protocol PanelFormat {
     /// Whether `chunk` returns even and odd elements apart instead of the first and the second half.
     static var separatesEvenAndOdd: Bool { get }
 
-    /// The elements index ..< index + 32 (all of one row), as (first 16, last 16) or (even, odd).
+    /// Bits of an element, for fetching ahead.
+    static var elementBits: Int { get }
+
+    /// The elements index ..< index + 32 (all of one row; index a multiple of 32), as (first 16, last 16) or (even, odd).
     static func chunk(_ weight: UnsafePointer<qk_weight>, _ index: Int) -> (SIMD16<Float>, SIMD16<Float>)
+
+    /// The same at any index.
+    static func looseChunk(_ weight: UnsafePointer<qk_weight>, _ index: Int) -> (SIMD16<Float>, SIMD16<Float>)
 
     /// One element, by its flat index; the same bits as `chunk` gives.
     static func element(_ weight: UnsafePointer<qk_weight>, _ index: Int) -> Float
 }
 
 extension PanelFormat {
+    /// Where alignment means nothing.
+    @inline(__always)
+    static func looseChunk(_ weight: UnsafePointer<qk_weight>, _ index: Int) -> (SIMD16<Float>, SIMD16<Float>) {
+        chunk(weight, index)
+    }
+
     /// The first `count` of 32 elements, the others zero, in the order of `chunk`.
     @inline(never)
     static func partialChunk(
@@ -34,14 +47,26 @@ extension PanelFormat {
     }
 
     /// 32 columns of a row from `column` on, those behind the last column zero, in the order of `chunk`.
+    @inline(never)
+    static func looseColumns(
+        _ weight: UnsafePointer<qk_weight>, row: Int, column: Int
+    ) -> (SIMD16<Float>, SIMD16<Float>) {
+        let columns = Int(weight.pointee.columns)
+        let index = row &* columns &+ column
+        if column &+ 32 <= columns { return looseChunk(weight, index) }
+        return partialChunk(weight, index, count: max(columns &- column, 0))
+    }
+
+    /// 32 columns of a row from `column` on, those behind the last column zero, in the order of `chunk`.
+    ///
+    /// Where rows are whole chunks, every chunk is whole, starts on an even element and lies in one block.
     @inline(__always)
     static func columns(
         _ weight: UnsafePointer<qk_weight>, row: Int, column: Int
     ) -> (SIMD16<Float>, SIMD16<Float>) {
         let columns = Int(weight.pointee.columns)
-        let index = row &* columns &+ column
-        if column &+ 32 <= columns { return chunk(weight, index) }
-        return partialChunk(weight, index, count: max(columns &- column, 0))
+        if columns & 31 == 0 { return chunk(weight, row &* columns &+ column) }
+        return looseColumns(weight, row: row, column: column)
     }
 
     /// The same in the order of the columns.
@@ -59,93 +84,94 @@ extension PanelFormat {
 @inline(__always)
 func blockScale(_ weight: UnsafePointer<qk_weight>, _ block: Int) -> Float {
     if let scales = weight.pointee.scales { return scales.loadUnaligned(fromByteOffset: block &* 4, as: Float.self) }
-    guard let codes = weight.pointee.scale_codes, let map = weight.pointee.scale_map,
-        let absmax = weight.pointee.scale_absmax
-    else { return 0 }
-    let code = Int(codes.load(fromByteOffset: block, as: UInt8.self))
-    let unit = map.loadUnaligned(fromByteOffset: code &* 4, as: Float.self)
-    let product = unit * absmax.loadUnaligned(fromByteOffset: (block >> 8) &* 4, as: Float.self)
+    let codes = weight.pointee.scale_codes.unsafelyUnwrapped
+    let map = weight.pointee.scale_map.unsafelyUnwrapped
+    let absmax = weight.pointee.scale_absmax.unsafelyUnwrapped
+    let unit = map.loadUnaligned(
+        fromByteOffset: Int(codes.load(fromByteOffset: block, as: UInt8.self)) &* 4, as: Float.self)
+    let product = unit * absmax.loadUnaligned(fromByteOffset: (block &>> 8) &* 4, as: Float.self)
     return product + weight.pointee.scale_offset
 }
 
 /// 4-bit codes, element 2i in the high nibble of byte i.
 enum Table4Format: PanelFormat {
     @inline(__always) static var separatesEvenAndOdd: Bool { true }
+    @inline(__always) static var elementBits: Int { 4 }
 
     @inline(__always)
     static func chunk(_ weight: UnsafePointer<qk_weight>, _ index: Int) -> (SIMD16<Float>, SIMD16<Float>) {
-        guard let bytes = weight.pointee.elements, let values = weight.pointee.table else {
-            return (SIMD16(repeating: 0), SIMD16(repeating: 0))
-        }
-        let shift = Int(weight.pointee.block_shift)
-        let block = index >> shift
-        let offset = index & ((1 << shift) &- 1)
-        let scale = blockScale(weight, block)
-        let table = qk_load(values)
-        if index & 1 == 0 && offset &+ 32 <= 1 << shift {
-            // One block: scaling the table once gives the same products as scaling every element.
-            let codes = qk_load_bytes(bytes + (index >> 1))
-            let scaled = table * qk_splat(scale)
-            return (qk_lookup(scaled, codes &>> 4), qk_lookup(scaled, codes))
-        }
-        var even: SIMD16<UInt32>
-        var odd: SIMD16<UInt32>
-        if index & 1 == 0 {
-            odd = qk_load_bytes(bytes + (index >> 1))
-            even = odd &>> 4
-        } else {
-            even = qk_load_bytes(bytes + (index >> 1))
-            odd = qk_load_bytes(bytes + (index >> 1) + 1) &>> 4
-        }
-        if offset &+ 32 <= 1 << shift {
-            let scaled = table * qk_splat(scale)
-            return (qk_lookup(scaled, even), qk_lookup(scaled, odd))
-        }
-        // Two blocks: `first` elements belong to the first of them.
-        let first = UInt32(truncatingIfNeeded: (1 << shift) &- offset)
-        let next = qk_splat(blockScale(weight, block &+ 1))
+        // Scaling the table gives the same products as scaling every element.
+        let scale = blockScale(weight, index &>> Int(weight.pointee.block_shift))
+        let scaled = qk_load(weight.pointee.table.unsafelyUnwrapped) * qk_splat(scale)
+        let codes = qk_load_bytes(weight.pointee.elements.unsafelyUnwrapped + (index &>> 1))
+        return (qk_lookup(scaled, codes &>> 4), qk_lookup(scaled, codes))
+    }
+
+    @inline(__always)
+    static func looseChunk(_ weight: UnsafePointer<qk_weight>, _ index: Int) -> (SIMD16<Float>, SIMD16<Float>) {
+        let bytes = weight.pointee.elements.unsafelyUnwrapped + (index &>> 1)
+        // An odd index starts with a low nibble.
+        var even = qk_load_bytes(bytes)
+        let odd = index & 1 == 0 ? even : qk_load_bytes(bytes + 1) &>> 4
+        if index & 1 == 0 { even = even &>> 4 }
+        let table = qk_load(weight.pointee.table.unsafelyUnwrapped)
         let places = SIMD16<UInt32>(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30)
-        let evenScales = next.replacing(with: qk_splat(scale), where: places .< SIMD16(repeating: first))
-        let oddScales = next.replacing(with: qk_splat(scale), where: places &+ 1 .< SIMD16(repeating: first))
-        return (qk_lookup(table, even) * evenScales, qk_lookup(table, odd) * oddScales)
+        let scales = looseScales(weight, index)
+        return (
+            qk_lookup(table, even) * qk_select_below(places, scales.limit, scales.first, scales.second),
+            qk_lookup(table, odd) * qk_select_below(places &+ 1, scales.limit, scales.first, scales.second)
+        )
     }
 
     @inline(__always)
     static func element(_ weight: UnsafePointer<qk_weight>, _ index: Int) -> Float {
-        guard let bytes = weight.pointee.elements, let values = weight.pointee.table else { return 0 }
-        let byte = bytes.load(fromByteOffset: index >> 1, as: UInt8.self)
+        let byte = weight.pointee.elements.unsafelyUnwrapped.load(fromByteOffset: index >> 1, as: UInt8.self)
         let code = Int(index & 1 == 0 ? byte >> 4 : byte & 15)
-        let value = UnsafeRawPointer(values).loadUnaligned(fromByteOffset: code &* 4, as: Float.self)
+        let table = UnsafeRawPointer(weight.pointee.table.unsafelyUnwrapped)
+        let value = table.loadUnaligned(fromByteOffset: code &* 4, as: Float.self)
         return value * blockScale(weight, index >> Int(weight.pointee.block_shift))
     }
+}
+
+/// The scales of 32 elements from any index on: `first` for the elements before `limit`, `second` for the others.
+@inline(__always)
+private func looseScales(
+    _ weight: UnsafePointer<qk_weight>, _ index: Int
+) -> (limit: UInt32, first: SIMD16<Float>, second: SIMD16<Float>) {
+    let shift = Int(weight.pointee.block_shift)
+    let block = index &>> shift
+    let left = (1 &<< shift) &- (index & ((1 &<< shift) &- 1))
+    let first = qk_splat(blockScale(weight, block))
+    return (UInt32(truncatingIfNeeded: left), first, left < 32 ? qk_splat(blockScale(weight, block &+ 1)) : first)
 }
 
 /// Signed bytes with block scales.
 enum Signed8Format: PanelFormat {
     @inline(__always) static var separatesEvenAndOdd: Bool { false }
+    @inline(__always) static var elementBits: Int { 8 }
 
     @inline(__always)
     static func chunk(_ weight: UnsafePointer<qk_weight>, _ index: Int) -> (SIMD16<Float>, SIMD16<Float>) {
-        guard let bytes = weight.pointee.elements else { return (SIMD16(repeating: 0), SIMD16(repeating: 0)) }
-        let shift = Int(weight.pointee.block_shift)
-        let block = index >> shift
-        let offset = index & ((1 << shift) &- 1)
-        let scale = qk_splat(blockScale(weight, block))
-        let first = qk_load_signed_bytes(bytes + index)
-        let second = qk_load_signed_bytes(bytes + index + 16)
-        if offset &+ 32 <= 1 << shift { return (first * scale, second * scale) }
-        let count = UInt32(truncatingIfNeeded: (1 << shift) &- offset)
-        let next = qk_splat(blockScale(weight, block &+ 1))
+        let scale = qk_splat(blockScale(weight, index &>> Int(weight.pointee.block_shift)))
+        let bytes = weight.pointee.elements.unsafelyUnwrapped + index
+        return (qk_load_signed_bytes(bytes) * scale, qk_load_signed_bytes(bytes + 16) * scale)
+    }
+
+    @inline(__always)
+    static func looseChunk(_ weight: UnsafePointer<qk_weight>, _ index: Int) -> (SIMD16<Float>, SIMD16<Float>) {
+        let bytes = weight.pointee.elements.unsafelyUnwrapped + index
         let places = SIMD16<UInt32>(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
-        let firstScales = next.replacing(with: scale, where: places .< SIMD16(repeating: count))
-        let secondScales = next.replacing(with: scale, where: places &+ 16 .< SIMD16(repeating: count))
-        return (first * firstScales, second * secondScales)
+        let scales = looseScales(weight, index)
+        return (
+            qk_load_signed_bytes(bytes) * qk_select_below(places, scales.limit, scales.first, scales.second),
+            qk_load_signed_bytes(bytes + 16)
+                * qk_select_below(places &+ 16, scales.limit, scales.first, scales.second)
+        )
     }
 
     @inline(__always)
     static func element(_ weight: UnsafePointer<qk_weight>, _ index: Int) -> Float {
-        guard let bytes = weight.pointee.elements else { return 0 }
-        let code = Float(bytes.load(fromByteOffset: index, as: Int8.self))
+        let code = Float(weight.pointee.elements.unsafelyUnwrapped.load(fromByteOffset: index, as: Int8.self))
         return code * blockScale(weight, index >> Int(weight.pointee.block_shift))
     }
 }
@@ -153,32 +179,34 @@ enum Signed8Format: PanelFormat {
 /// Plain float32.
 enum Float32Format: PanelFormat {
     @inline(__always) static var separatesEvenAndOdd: Bool { false }
+    @inline(__always) static var elementBits: Int { 32 }
 
     @inline(__always)
     static func chunk(_ weight: UnsafePointer<qk_weight>, _ index: Int) -> (SIMD16<Float>, SIMD16<Float>) {
-        guard let bytes = weight.pointee.elements else { return (SIMD16(repeating: 0), SIMD16(repeating: 0)) }
+        let bytes = weight.pointee.elements.unsafelyUnwrapped
         return (qk_load(bytes + (index &* 4)), qk_load(bytes + (index &* 4 &+ 64)))
     }
 
     @inline(__always)
     static func element(_ weight: UnsafePointer<qk_weight>, _ index: Int) -> Float {
-        weight.pointee.elements?.loadUnaligned(fromByteOffset: index &* 4, as: Float.self) ?? 0
+        weight.pointee.elements.unsafelyUnwrapped.loadUnaligned(fromByteOffset: index &* 4, as: Float.self)
     }
 }
 
 /// Plain bfloat16.
 enum BFloat16Format: PanelFormat {
     @inline(__always) static var separatesEvenAndOdd: Bool { false }
+    @inline(__always) static var elementBits: Int { 16 }
 
     @inline(__always)
     static func chunk(_ weight: UnsafePointer<qk_weight>, _ index: Int) -> (SIMD16<Float>, SIMD16<Float>) {
-        guard let bytes = weight.pointee.elements else { return (SIMD16(repeating: 0), SIMD16(repeating: 0)) }
+        let bytes = weight.pointee.elements.unsafelyUnwrapped
         return (qk_load_bfloat16(bytes + (index &* 2)), qk_load_bfloat16(bytes + (index &* 2 &+ 32)))
     }
 
     @inline(__always)
     static func element(_ weight: UnsafePointer<qk_weight>, _ index: Int) -> Float {
-        let bits = weight.pointee.elements?.loadUnaligned(fromByteOffset: index &* 2, as: UInt16.self) ?? 0
+        let bits = weight.pointee.elements.unsafelyUnwrapped.loadUnaligned(fromByteOffset: index &* 2, as: UInt16.self)
         return Float(bitPattern: UInt32(bits) << 16)
     }
 }
@@ -186,16 +214,17 @@ enum BFloat16Format: PanelFormat {
 /// Plain float16.
 enum Float16Format: PanelFormat {
     @inline(__always) static var separatesEvenAndOdd: Bool { false }
+    @inline(__always) static var elementBits: Int { 16 }
 
     @inline(__always)
     static func chunk(_ weight: UnsafePointer<qk_weight>, _ index: Int) -> (SIMD16<Float>, SIMD16<Float>) {
-        guard let bytes = weight.pointee.elements else { return (SIMD16(repeating: 0), SIMD16(repeating: 0)) }
+        let bytes = weight.pointee.elements.unsafelyUnwrapped
         return (qk_load_float16(bytes + (index &* 2)), qk_load_float16(bytes + (index &* 2 &+ 32)))
     }
 
     @inline(__always)
     static func element(_ weight: UnsafePointer<qk_weight>, _ index: Int) -> Float {
-        let bits = weight.pointee.elements?.loadUnaligned(fromByteOffset: index &* 2, as: UInt16.self) ?? 0
+        let bits = weight.pointee.elements.unsafelyUnwrapped.loadUnaligned(fromByteOffset: index &* 2, as: UInt16.self)
         return qk_float16_value(bits)
     }
 }

@@ -34,11 +34,19 @@ package func fillProductKernels(_ table: UnsafeMutablePointer<qk_product_kernels
         guard let task, let weight = task.pointee.weight else { return }
         #if ISA_AVX512BF16
         if task.pointee.bfloat16 != 0 {
-            withFormat(of: weight, FewRowsProduct<BFloat16Arithmetic>.self, task)
+            if hasWordProduct(weight) {
+                multiplyWords(BFloat16WordProduct.self, task)
+            } else {
+                withFormat(of: weight, FewRowsProduct<BFloat16Arithmetic>.self, task)
+            }
             return
         }
         #endif
-        withFormat(of: weight, FewRowsProduct<Float32Arithmetic>.self, task)
+        if hasWordProduct(weight) {
+            multiplyWords(Float32WordProduct.self, task)
+        } else {
+            withFormat(of: weight, FewRowsProduct<Float32Arithmetic>.self, task)
+        }
     }
     table.pointee.unpack_row = { weight, row, out in
         guard let weight, let out else { return }
@@ -113,11 +121,37 @@ enum PanelProduct<Arithmetic: ProductArithmetic>: FormatOperation {
                 }
             }
             let last = start &+ block >= reduction
+            if !last {
+                prefetch(
+                    format, weight, outputs: firstOutput..<firstOutput &+ outputCount, reduction: start &+ block,
+                    length: min(block, reduction &- start &- block), gradient: gradient)
+            }
             multiplyChunk(
                 Arithmetic.self, task, steps: length / Arithmetic.unitLength, x: x, panels: panels, sums: sums,
                 isFirst: start == 0, isLast: last, y: y, rows: rows, panelCount: panelCount)
             x += ProductShape.paddedRows(rows) &* (length / Arithmetic.unitLength)
             start &+= block
+        }
+    }
+}
+
+/// Asks for the codes of the next reduction block, which arrive while this one is multiplied.
+@inline(never)
+func prefetch<Format: PanelFormat>(
+    _ format: Format.Type, _ weight: UnsafePointer<qk_weight>, outputs: Range<Int>, reduction: Int, length: Int,
+    gradient: Bool
+) {
+    let elements = weight.pointee.elements.unsafelyUnwrapped
+    let columns = Int(weight.pointee.columns)
+    let rows = gradient ? reduction..<reduction &+ length : outputs
+    let range = gradient ? outputs : reduction..<reduction &+ length
+    for row in rows {
+        let start = (row &* columns &+ range.lowerBound) &* Format.elementBits &>> 3
+        let end = (row &* columns &+ range.upperBound) &* Format.elementBits &>> 3
+        var offset = start & ~63
+        while offset < end {
+            qk_prefetch_second_level(elements + offset)
+            offset &+= 64
         }
     }
 }

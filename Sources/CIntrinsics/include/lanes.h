@@ -99,6 +99,12 @@ QK_INLINE float qk_sum(qk_float16x value) {
     return two.x + two.y;
 }
 
+/// below where the lane's place is less than the limit, others elsewhere.
+QK_INLINE qk_float16x qk_select_below(qk_uint16x places, uint32_t limit, qk_float16x below, qk_float16x others) {
+    qk_uint16x mask = (qk_uint16x)(places < (qk_uint16x)limit);
+    return (qk_float16x)(((qk_uint16x)below & mask) | ((qk_uint16x)others & ~mask));
+}
+
 // Conversions
 
 /// 16 bytes as unsigned integers.
@@ -106,6 +112,26 @@ QK_INLINE qk_uint16x qk_load_bytes(const void *address) {
     qk_byte16x bytes;
     __builtin_memcpy(&bytes, address, sizeof bytes);
     return __builtin_convertvector(bytes, qk_uint16x);
+}
+
+/// 16 little-endian 32-bit words.
+QK_INLINE qk_uint16x qk_load_words(const void *address) {
+    qk_uint16x words;
+    __builtin_memcpy(&words, address, sizeof words);
+    return words;
+}
+
+/// The 8 words at an address, then 8 zeros.
+QK_INLINE qk_uint16x qk_load_half_words(const void *address) {
+    qk_uint8x words;
+    __builtin_memcpy(&words, address, sizeof words);
+    return __builtin_shufflevector(words, (qk_uint8x)0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 8, 8, 8, 8, 8, 8, 8);
+}
+
+/// 8 lanes of each.
+QK_INLINE qk_float16x qk_two_halves(float first, float second) {
+    return __builtin_shufflevector((qk_float8x)first, (qk_float8x)second, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13,
+        14, 15);
 }
 
 /// 16 signed bytes as floats.
@@ -254,6 +280,28 @@ QK_INLINE qk_float16x qk_zip_bfloat16(qk_float16x a, qk_float16x b) {
     return (qk_float16x)__builtin_shufflevector(
         both, both, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13,
         29, 14, 30, 15, 31);
+}
+
+/// The even ones of 64 bfloat16, those of a before those of b.
+QK_INLINE qk_float16x qk_even_bfloat16(qk_float16x a, qk_float16x b) {
+    typedef uint16_t words __attribute__((ext_vector_type(32)));
+    return (qk_float16x)__builtin_shufflevector(
+        (words)a, (words)b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30, 32, 34, 36, 38, 40, 42, 44, 46,
+        48, 50, 52, 54, 56, 58, 60, 62);
+}
+
+/// The odd ones of 64 bfloat16, those of a before those of b.
+QK_INLINE qk_float16x qk_odd_bfloat16(qk_float16x a, qk_float16x b) {
+    typedef uint16_t words __attribute__((ext_vector_type(32)));
+    return (qk_float16x)__builtin_shufflevector(
+        (words)a, (words)b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31, 33, 35, 37, 39, 41, 43, 45, 47,
+        49, 51, 53, 55, 57, 59, 61, 63);
+}
+
+/// 32 bfloat16: table[i & 31] for the 32 half-words i of the indices after a shift to the right (vpsrlw, vpermw).
+QK_INLINE qk_float16x qk_lookup_bfloat16(qk_float16x table, qk_uint16x indices, int32_t shift) {
+    return (qk_float16x)_mm512_permutexvar_epi16(
+        _mm512_srli_epi16((__m512i)indices, (unsigned int)shift), (__m512i)table);
 }
 
 #endif

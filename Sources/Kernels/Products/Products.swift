@@ -14,7 +14,7 @@ extension ComputeContext {
     /// columns: the packed input and a workspace for each thread.
     package func productScratchByteCount(rows: Int, dimension: Int) -> Int {
         let packedRows = rows + Int(kernels.products.tile_rows)
-        let packed = packedRows * ((dimension + 63) & ~63) * 4
+        let packed = packedRows * ((dimension + 127) & ~127) * 4
         return 64 + ((packed + 63) & ~63) + pool.threadCount * workspaceStride
     }
 
@@ -132,8 +132,10 @@ extension ComputeContext {
 extension ComputeContext {
     /// `forward` for few rows (decoding): W is read once, at the speed of memory, and never unpacked to memory.
     ///
-    /// Its order of summation is its own: 16 lanes take chunks of 32 columns in order (the two halves of a chunk apart in
-    /// float32) and are added at the end. It depends neither on the number of rows nor on the threads.
+    /// Its order of summation is its own: lanes take chunks of 32 columns in order and are added at the end. 4-bit codes
+    /// with blocks of at least 64 are multiplied unscaled (in bfloat16 rounded: the value of the code, not that of the
+    /// weight), 64 at a time, and each partial sum is scaled in float32. Neither the number of rows nor the threads
+    /// change a bit.
     package func forwardFewRows(
         _ x: FloatMatrix, _ weight: StoredMatrix, bias: UnsafePointer<Float>?, into y: FloatMatrix, adding: Bool,
         computeType: ComputeType? = nil, scratch: UnsafeMutableRawBufferPointer

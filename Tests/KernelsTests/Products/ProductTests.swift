@@ -122,9 +122,13 @@ struct ProductTests {
                     var sum = Double(bias[column]) + (adding ? Double(row - column) / 16 : 0)
                     var magnitude = abs(sum)
                     for index in 0..<k {
-                        let product =
-                            computation.rounded(x.matrix.row(row)[index])
-                            * computation.rounded(weight.values[column * k + index])
+                        // Words of codes are multiplied unscaled.
+                        let place = column * k + index
+                        let value =
+                            weight.isMultipliedUnscaled
+                            ? computation.rounded(weight.unscaled[place]) * Double(weight.scales[place])
+                            : computation.rounded(weight.values[place])
+                        let product = computation.rounded(x.matrix.row(row)[index]) * value
                         sum += product
                         magnitude += abs(product)
                     }

@@ -124,6 +124,12 @@ final class StoredMatrixFixture {
         self.allocations = allocations
     }
 
+    /// Whether few-row products multiply the codes and scale the sums: 4-bit codes in rows of whole 64s of one block.
+    var isMultipliedUnscaled: Bool {
+        guard case .table4(_, _, let blocks) = matrix.storage else { return false }
+        return blocks.blockSize >= 64 && matrix.columns % 64 == 0
+    }
+
     deinit { allocations.forEach { $0.deallocate() } }
 }
 
