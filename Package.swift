@@ -73,7 +73,7 @@ let package = Package(
             swiftSettings: optimized),
 
         // L2
-        .target(name: "QuantFormats", dependencies: ["System", "Kernels", "Tensors"], swiftSettings: optimized),
+        .target(name: "QuantFormats", dependencies: ["CIntrinsics", "System", "Kernels", "Tensors"], swiftSettings: optimized),
         .target(name: "Optimizers", dependencies: ["System", "Kernels", "Tensors"], swiftSettings: optimized),
         .target(name: "Tokenizers", dependencies: ["System"], swiftSettings: optimized),
 
@@ -132,7 +132,8 @@ let package = Package(
             name: "KernelsTests", dependencies: ["Kernels", "Tensors", "TestSupport", "CIntrinsics"],
             swiftSettings: strict),
         .testTarget(
-            name: "QuantFormatsTests", dependencies: ["QuantFormats", "System", "TestSupport"], swiftSettings: strict),
+            name: "QuantFormatsTests", dependencies: ["QuantFormats", "Kernels", "System", "TestSupport"],
+            exclude: ["Fixtures"], swiftSettings: strict),
         .testTarget(
             name: "OptimizersTests", dependencies: ["Optimizers", "System", "TestSupport"], exclude: ["Fixtures"],
             swiftSettings: strict),

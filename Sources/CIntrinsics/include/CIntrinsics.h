@@ -12,5 +12,6 @@
 #include "lanes.h"
 #include "products.h"
 #include "elementwise.h"
+#include "quantizers.h"
 
 #endif

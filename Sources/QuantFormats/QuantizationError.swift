@@ -1,0 +1,40 @@
+/// How far restored weights lie from their originals, as sums that can be added up over slices and tensors.
+public struct QuantizationError: Sendable {
+    /// Elements.
+    public private(set) var count: Int
+    private var squaredError: Double
+    private var squaredValue: Double
+    /// The largest magnitude of a difference.
+    public private(set) var largest: Float
+
+    package init(count: Int = 0, squaredError: Double = 0, squaredValue: Double = 0, largest: Float = 0) {
+        self.count = count
+        self.squaredError = squaredError
+        self.squaredValue = squaredValue
+        self.largest = largest
+    }
+
+    /// Adds the sums of other elements.
+    public mutating func add(_ other: QuantizationError) {
+        count += other.count
+        squaredError += other.squaredError
+        squaredValue += other.squaredValue
+        largest = max(largest, other.largest)
+    }
+
+    /// Adds one difference; the element has been counted.
+    mutating func add(value: Float, restored: Float) {
+        let error = value - restored
+        squaredError += Double(error) * Double(error)
+        squaredValue += Double(value) * Double(value)
+        largest = max(largest, error.magnitude)
+    }
+
+    /// Root of the mean squared difference.
+    public var rootMeanSquare: Double { count == 0 ? 0 : (squaredError / Double(count)).squareRoot() }
+
+    /// Root of the mean squared difference over that of the originals; 0 where all originals are 0.
+    public var relativeRootMeanSquare: Double {
+        squaredValue == 0 ? 0 : (squaredError / squaredValue).squareRoot()
+    }
+}
