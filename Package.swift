@@ -73,7 +73,9 @@ let package = Package(
             swiftSettings: optimized),
 
         // L2
-        .target(name: "QuantFormats", dependencies: ["CIntrinsics", "System", "Kernels", "Tensors"], swiftSettings: optimized),
+        .target(
+            name: "QuantFormats", dependencies: ["CIntrinsics", "System", "Kernels", "Tensors"],
+            swiftSettings: optimized),
         .target(name: "Optimizers", dependencies: ["System", "Kernels", "Tensors"], swiftSettings: optimized),
         .target(name: "Tokenizers", dependencies: ["System"], swiftSettings: optimized),
 

@@ -43,19 +43,19 @@ private protocol QuantizerSource {
 
 private enum Float32Source: QuantizerSource {
     @inline(__always) static func load(_ base: UnsafeRawPointer, _ index: Int) -> qk_float16x {
-        qq_load_float32(base + (index &<< 2))
+        qk_load(base + (index &<< 2))
     }
 }
 
 private enum BFloat16Source: QuantizerSource {
     @inline(__always) static func load(_ base: UnsafeRawPointer, _ index: Int) -> qk_float16x {
-        qq_load_bfloat16(base + (index &<< 1))
+        qk_load_bfloat16(base + (index &<< 1))
     }
 }
 
 private enum Float16Source: QuantizerSource {
     @inline(__always) static func load(_ base: UnsafeRawPointer, _ index: Int) -> qk_float16x {
-        qq_load_float16(base + (index &<< 1))
+        qk_load_float16(base + (index &<< 1))
     }
 }
 
@@ -91,7 +91,7 @@ private func quantizeTable4<Source: QuantizerSource>(
         guard bits < infinityBits else { return Int64(block) }
         let largest = Float(bitPattern: UInt32(bitPattern: bits))
         absmax[block] = largest
-        let factor = qq_splat(1 / (largest < 1e-38 ? 1e-38 : largest))
+        let factor = qk_splat(1 / (largest < 1e-38 ? 1e-38 : largest))
         var offset = 0
         while offset < blockSize {
             let x0 = qq_clamp_to_one(Source.load(source.elements, start &+ offset) * factor)
@@ -123,7 +123,7 @@ private func quantizeSigned8<Source: QuantizerSource>(
         guard bits < infinityBits else { return Int64(block) }
         let largest = Float(bitPattern: UInt32(bitPattern: bits))
         scales[block] = largest / 127
-        let factor = qq_splat(127 / (largest < 0x1p-119 ? 0x1p-119 : largest))
+        let factor = qk_splat(127 / (largest < 0x1p-119 ? 0x1p-119 : largest))
         var offset = 0
         while offset < blockSize {
             qq_store_rounded(codes + (start &+ offset), Source.load(source.elements, start &+ offset) * factor)
@@ -153,8 +153,8 @@ private func finishErrors(
     _ squaredValue: qk_float16x, _ largest: qk_float16x
 ) {
     let square = Double(norm) * Double(norm)
-    sums.pointee.squared_error += Double(qq_sum(squaredError)) * square
-    sums.pointee.squared_value += Double(qq_sum(squaredValue)) * square
+    sums.pointee.squared_error += Double(qk_sum(squaredError)) * square
+    sums.pointee.squared_value += Double(qk_sum(squaredValue)) * square
     let largest = qq_largest(largest)
     if largest > sums.pointee.largest_error { sums.pointee.largest_error = largest }
 }
@@ -163,17 +163,17 @@ private func measureTable4<Source: QuantizerSource>(
     _ type: Source.Type, _ source: qk_source_blocks, _ table: qk_table4, _ codes: UnsafePointer<UInt8>,
     _ norms: UnsafePointer<Float>, _ scales: UnsafePointer<Float>, _ sums: UnsafeMutablePointer<qk_error_sums>
 ) {
-    let blockSize = Int(source.block_size), values = qq_load_float32(table.values)
+    let blockSize = Int(source.block_size), values = qk_load(table.values)
     for block in 0..<Int(source.block_count) {
         let start = block &* blockSize, magnitude = scales[block].magnitude
         let larger = norms[block] > magnitude ? norms[block] : magnitude
         let norm = larger < 1e-38 ? 1e-38 : larger
-        let unit = qq_splat(1 / norm), scale = qq_splat(scales[block])
-        var squaredError = qq_splat(0), squaredValue = squaredError, largest = squaredError
+        let unit = qk_splat(1 / norm), scale = qk_splat(scales[block])
+        var squaredError = qk_splat(0), squaredValue = squaredError, largest = squaredError
         var offset = 0
         while offset < blockSize {
             let index = start &+ offset
-            let restored = qq_lookup(values, qq_load_nibbles(codes + (index &>> 1))) * scale
+            let restored = qk_lookup(values, qq_load_nibbles(codes + (index &>> 1))) * scale
             addErrors(Source.load(source.elements, index), restored, unit, &squaredError, &squaredValue, &largest)
             offset &+= 16
         }
@@ -189,12 +189,12 @@ private func measureSigned8<Source: QuantizerSource>(
     for block in 0..<Int(source.block_count) {
         let start = block &* blockSize
         let norm = scales[block] * 64 < 1e-38 ? 1e-38 : scales[block] * 64
-        let unit = qq_splat(1 / norm), scale = qq_splat(scales[block])
-        var squaredError = qq_splat(0), squaredValue = squaredError, largest = squaredError
+        let unit = qk_splat(1 / norm), scale = qk_splat(scales[block])
+        var squaredError = qk_splat(0), squaredValue = squaredError, largest = squaredError
         var offset = 0
         while offset < blockSize {
             let index = start &+ offset
-            let restored = qq_load_signed_bytes(codes + index) * scale
+            let restored = qk_load_signed_bytes(codes + index) * scale
             addErrors(Source.load(source.elements, index), restored, unit, &squaredError, &squaredValue, &largest)
             offset &+= 16
         }

@@ -57,48 +57,9 @@ typedef struct {
                             qk_error_sums *sums);
 } qk_quantizer_kernels;
 
-typedef uint32_t qq_uint16x __attribute__((ext_vector_type(16)));
 typedef int32_t qq_int16x __attribute__((ext_vector_type(16)));
-typedef uint16_t qq_word16x __attribute__((ext_vector_type(16)));
 typedef uint64_t qq_ulong8x __attribute__((ext_vector_type(8)));
 typedef uint8_t qq_byte8x __attribute__((ext_vector_type(8)));
-typedef int8_t qq_signed_byte16x __attribute__((ext_vector_type(16)));
-
-/// 16 floats.
-QK_INLINE qk_float16x qq_load_float32(const void *address) {
-    qk_float16x value;
-    __builtin_memcpy(&value, address, sizeof value);
-    return value;
-}
-
-/// 16 bfloat16 as floats; exact.
-QK_INLINE qk_float16x qq_load_bfloat16(const void *address) {
-    qq_word16x words;
-    __builtin_memcpy(&words, address, sizeof words);
-    return (qk_float16x)(__builtin_convertvector(words, qq_uint16x) << 16);
-}
-
-/// 16 float16 as floats; exact for finite values, and infinities and NaNs stay such.
-QK_INLINE qk_float16x qq_load_float16(const void *address) {
-#if defined(__F16C__)
-    const __m128i *words = (const __m128i *)address;
-    qk_float8x low = (qk_float8x)_mm256_cvtph_ps(_mm_loadu_si128(words));
-    qk_float8x high = (qk_float8x)_mm256_cvtph_ps(_mm_loadu_si128(words + 1));
-    return __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-#else
-    // The exponent is rebased by an exact multiplication with 2^112, which also normalises subnormal numbers;
-    // infinities and NaNs get the full exponent back.
-    qq_word16x words;
-    __builtin_memcpy(&words, address, sizeof words);
-    qq_uint16x bits = __builtin_convertvector(words, qq_uint16x);
-    qq_uint16x magnitude = bits & 0x7fffu;
-    qq_uint16x finite = (qq_uint16x)((qk_float16x)(magnitude << 13) * 0x1p112f);
-    qq_uint16x special = (qq_uint16x)(magnitude >= 0x7c00u) & 0x7f800000u;
-    return (qk_float16x)(finite | special | ((bits & 0x8000u) << 16));
-#endif
-}
-
-QK_INLINE qk_float16x qq_splat(float value) { return (qk_float16x)value; }
 
 /// The bits of the magnitudes: ordered as the magnitudes are, infinity and NaN above every finite one.
 QK_INLINE qq_int16x qq_magnitude_bits(qk_float16x a) { return (qq_int16x)a & 0x7fffffff; }
@@ -119,65 +80,38 @@ QK_INLINE qk_float16x qq_clamp_to_one(qk_float16x a) {
     return below > -one ? below : -one;
 }
 
-QK_INLINE qq_uint16x qq_splat_integer(uint32_t value) { return (qq_uint16x)value; }
+QK_INLINE qk_uint16x qq_splat_integer(uint32_t value) { return (qk_uint16x)value; }
 
 /// codes ^ flip where value > threshold.
-QK_INLINE qq_uint16x qq_flip_above(qq_uint16x codes, qk_float16x value, float threshold, uint32_t flip) {
+QK_INLINE qk_uint16x qq_flip_above(qk_uint16x codes, qk_float16x value, float threshold, uint32_t flip) {
 #if defined(__AVX512F__)
-    return value > (qk_float16x)threshold ? codes ^ (qq_uint16x)flip : codes;
+    return value > (qk_float16x)threshold ? codes ^ (qk_uint16x)flip : codes;
 #else
-    return codes ^ ((qq_uint16x)(value > (qk_float16x)threshold) & (qq_uint16x)flip);
+    return codes ^ ((qk_uint16x)(value > (qk_float16x)threshold) & (qk_uint16x)flip);
 #endif
 }
 
 /// Stores 16 codes of 4 bits in 8 bytes, the even ones in high nibbles.
-QK_INLINE void qq_store_nibbles(uint8_t *address, qq_uint16x codes) {
+QK_INLINE void qq_store_nibbles(uint8_t *address, qk_uint16x codes) {
     qq_ulong8x pairs = (qq_ulong8x)codes;
     qq_byte8x bytes = __builtin_convertvector((pairs << 4) | (pairs >> 32), qq_byte8x);
     __builtin_memcpy(address, &bytes, sizeof bytes);
 }
 
 /// 16 codes of 4 bits from 8 bytes.
-QK_INLINE qq_uint16x qq_load_nibbles(const uint8_t *address) {
+QK_INLINE qk_uint16x qq_load_nibbles(const uint8_t *address) {
     qq_byte8x bytes;
     __builtin_memcpy(&bytes, address, sizeof bytes);
     qq_ulong8x wide = __builtin_convertvector(bytes, qq_ulong8x);
-    return (qq_uint16x)((wide >> 4) | ((wide & 15) << 32));
+    return (qk_uint16x)((wide >> 4) | ((wide & 15) << 32));
 }
 
 /// Rounds to the nearest integer, ties to even, and stores the low bytes; magnitudes are at most 2^21.
 QK_INLINE void qq_store_rounded(uint8_t *address, qk_float16x value) {
     // Adding 1.5 * 2^23 leaves the rounded integer, in two's complement, in the low bits of the sum.
-    qq_uint16x bits = (qq_uint16x)(value + (qk_float16x)12582912.0f);
-    typedef uint8_t qq_byte16x __attribute__((ext_vector_type(16)));
-    qq_byte16x bytes = __builtin_convertvector(bits, qq_byte16x);
+    qk_uint16x bits = (qk_uint16x)(value + (qk_float16x)12582912.0f);
+    qk_byte16x bytes = __builtin_convertvector(bits, qk_byte16x);
     __builtin_memcpy(address, &bytes, sizeof bytes);
-}
-
-/// 16 signed bytes as floats.
-QK_INLINE qk_float16x qq_load_signed_bytes(const uint8_t *address) {
-    qq_signed_byte16x bytes;
-    __builtin_memcpy(&bytes, address, sizeof bytes);
-    return __builtin_convertvector(bytes, qk_float16x);
-}
-
-/// table[indices[i]], indices below 16.
-QK_INLINE qk_float16x qq_lookup(qk_float16x table, qq_uint16x indices) {
-#if defined(__AVX512F__)
-    return (qk_float16x)_mm512_permutexvar_ps((__m512i)indices, (__m512)table);
-#else
-    qk_float16x result;
-    for (int lane = 0; lane < 16; lane++) result[lane] = ((const float *)&table)[indices[lane] & 15];
-    return result;
-#endif
-}
-
-/// The sum of the lanes: halves added to halves, 16 to 8 to 4 to 2 to 1.
-QK_INLINE float qq_sum(qk_float16x value) {
-    qk_float8x eight = value.lo + value.hi;
-    float __attribute__((ext_vector_type(4))) four = eight.lo + eight.hi;
-    float __attribute__((ext_vector_type(2))) two = four.lo + four.hi;
-    return two.x + two.y;
 }
 
 /// The largest lane; none is NaN.
