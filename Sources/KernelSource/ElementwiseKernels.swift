@@ -1,9 +1,78 @@
 package import CIntrinsics
 
+/// Sixteen floats: one zmm register, two ymm, four of NEON or SSE.
+typealias Lanes = SIMD16<Float>
+
 /// Fills the elementwise table with this module's functions.
 package func fillElementwiseKernels(_ table: UnsafeMutablePointer<qk_elementwise_kernels>) {
-    table.pointee.add = { x, y, count in
-        guard let x, let y else { return }
-        for index in 0..<Int(count) { y[index] += x[index] }
+    table.pointee.add = add
+    table.pointee.add_scaled = addScaled
+    table.pointee.scale = scale
+    table.pointee.exponential = exponentialOfEach
+    table.pointee.logarithm = logarithmOfEach
+    table.pointee.hyperbolic_tangent = hyperbolicTangentOfEach
+    table.pointee.rms_norm = rmsNorm
+    table.pointee.rms_norm_backward = rmsNormBackward
+    table.pointee.rotate = rotate
+    table.pointee.gated_silu = gatedSiLU
+    table.pointee.gated_silu_backward = gatedSiLUBackward
+    table.pointee.dropout = dropout
+    table.pointee.sum_of_squares = sumOfSquares
+    table.pointee.first_with_exponent32 = firstWithExponent32
+    table.pointee.first_with_exponent16 = firstWithExponent16
+    table.pointee.largest = indexOfLargest
+    table.pointee.adamw = adamW
+    table.pointee.cross_entropy = crossEntropy
+    table.pointee.attention_forward = attentionForward
+    table.pointee.attention_backward = attentionBackward
+    table.pointee.attention_decode = attentionDecode
+    table.pointee.attention_join = attentionJoin
+}
+
+// MARK: - Walking a row
+
+/// Lanes at `from`: all sixteen, or the first `valid` with zeros behind them.
+@inline(__always)
+func lanes(_ from: UnsafePointer<Float>, _ valid: Int) -> Lanes {
+    valid == 16 ? qv_load(from) : qv_load_first(from, Int64(valid))
+}
+
+/// Stores all sixteen lanes, or the first `valid`.
+@inline(__always)
+func put(_ value: Lanes, _ to: UnsafeMutablePointer<Float>, _ valid: Int) {
+    if valid == 16 { qv_store(to, value) } else { qv_store_first(to, value, Int64(valid)) }
+}
+
+/// Calls `body` with the offset and the number of valid lanes of each vector of a row. An element's value does not
+/// depend on where the row ends: the last, short vector runs the same operations.
+@inline(__always)
+func forEachVector(_ count: Int64, _ body: (_ offset: Int, _ valid: Int) -> Void) {
+    let count = Int(count)
+    let full = count & ~15
+    var offset = 0
+    while offset < full {
+        body(offset, 16)
+        offset &+= 16
     }
+    if offset < count { body(offset, count &- offset) }
+}
+
+// MARK: - Sums and multiples
+
+private func add(_ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, _ count: Int64) {
+    forEachVector(count) { at, valid in put(lanes(y + at, valid) + lanes(x + at, valid), y + at, valid) }
+}
+
+private func addScaled(
+    _ x: UnsafePointer<Float>, _ factor: Float, _ y: UnsafeMutablePointer<Float>, _ count: Int64
+) {
+    let factor = qv_splat(factor)
+    forEachVector(count) { at, valid in
+        put(qv_multiply_add(factor, lanes(x + at, valid), lanes(y + at, valid)), y + at, valid)
+    }
+}
+
+private func scale(_ x: UnsafePointer<Float>, _ factor: Float, _ y: UnsafeMutablePointer<Float>, _ count: Int64) {
+    let factor = qv_splat(factor)
+    forEachVector(count) { at, valid in put(factor * lanes(x + at, valid), y + at, valid) }
 }

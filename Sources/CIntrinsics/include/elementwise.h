@@ -1,13 +1,190 @@
-// The table of elementwise functions, reductions and attention.
+// The table of elementwise functions, norms, reductions, losses and attention.
 #ifndef CINTRINSICS_ELEMENTWISE_H
 #define CINTRINSICS_ELEMENTWISE_H
 
 #include <stdint.h>
+#include "vectors.h"
 
-/// Entry points of the elementwise kernels, filled by `fillElementwiseKernels` of an instruction-set module.
+#pragma clang assume_nonnull begin
+
+/// Which elements a dropout call keeps: see `dropout` of the table.
+typedef struct {
+    /// The key of the generator, made from the seed and the step.
+    uint32_t key_low, key_high;
+    /// Words of the counter: the row's identifier, its position, the place in the model.
+    uint32_t row, position, site;
+    /// An element is dropped where its random word is below this.
+    uint32_t threshold;
+    /// What kept elements are multiplied with: 1 / (1 - rate).
+    float scale;
+} qk_dropout;
+
+/// Constants of one AdamW step, each rounded once from double.
+typedef struct {
+    float gradient_scale;
+    /// 1 - learning rate * weight decay.
+    float decay;
+    /// 1 - beta1.
+    float first_weight;
+    /// beta2 and 1 - beta2.
+    float second_decay, second_weight;
+    /// sqrt(1 - beta2^step).
+    float second_correction;
+    float epsilon;
+    /// -(learning rate / (1 - beta1^step)).
+    float negative_step_size;
+} qk_adamw;
+
+/// Blocks of attention. Queries are lanes, keys are rows of the score block; both are multiples of every tile's sides.
+enum {
+    QK_ATTENTION_QUERIES = 96,
+    QK_ATTENTION_KEYS = 48,
+    /// Columns of the head that lie together in a copied block: rows are this many floats apart.
+    QK_ATTENTION_COLUMNS = 64,
+    /// Keys of one partial result of decoding.
+    QK_ATTENTION_DECODE_KEYS = 128
+};
+
+/// A block of at most QK_ATTENTION_QUERIES query rows of one head against the keys of one sequence.
+///
+/// Pointers point to the head's first column. Rows are strides (in floats) apart.
+typedef struct {
+    const float *q;
+    const float *k;
+    const float *v;
+    float *out;
+    /// One float for each row, or null.
+    float *_Nullable log_sum_exp;
+    int64_t q_stride, k_stride, v_stride, out_stride;
+    int64_t rows;
+    /// Position of the first query row; keys have positions from 0 and reach at least to the last query's.
+    int64_t first_position;
+    int64_t head_width;
+    /// A query sees this many keys, itself included; at least 1.
+    int64_t window;
+    float scale;
+    /// Scores become cap * tanh(score / cap); 0 for none.
+    float soft_cap;
+    float *scratch;
+} qk_attention_forward;
+
+/// All query rows of one sequence for the query heads that share one key/value head.
+typedef struct {
+    const float *q;
+    const float *k;
+    const float *v;
+    const float *out;
+    const float *d_out;
+    const float *log_sum_exp;
+    float *d_q;
+    float *d_k;
+    float *d_v;
+    int64_t q_stride, k_stride, v_stride, out_stride, d_out_stride, d_q_stride, d_k_stride, d_v_stride;
+    /// From one head's row of log_sum_exp to the next.
+    int64_t log_sum_exp_stride;
+    int64_t rows;
+    /// Query heads in the group; they lie head_width columns apart in q, out, d_out and d_q.
+    int64_t heads;
+    int64_t head_width;
+    int64_t window;
+    float scale;
+    float soft_cap;
+    float *scratch;
+} qk_attention_backward;
+
+/// One query row of the heads that share a key/value head, against at most QK_ATTENTION_DECODE_KEYS keys.
+typedef struct {
+    const float *q;
+    const float *k;
+    const float *v;
+    int64_t k_stride, v_stride;
+    int64_t keys;
+    int64_t heads;
+    int64_t head_width;
+    float scale;
+    float soft_cap;
+    /// Out: for each head its largest score, its sum of exponentials, then head_width sums of exponential * value.
+    float *partial;
+    /// heads * QK_ATTENTION_DECODE_KEYS floats.
+    float *scratch;
+} qk_attention_decode;
+
+/// Entry points, filled by `fillElementwiseKernels` of an instruction-set module. Outputs may be the same memory as
+/// inputs where a comment says "in place"; they must not overlap otherwise.
 typedef struct {
     /// y[i] += x[i], i < count.
-    void (*add)(const float *x, float *y, int64_t count);
+    void (*_Null_unspecified add)(const float *x, float *y, int64_t count);
+    /// y[i] += factor * x[i].
+    void (*_Null_unspecified add_scaled)(const float *x, float factor, float *y, int64_t count);
+    /// y[i] = factor * x[i]; in place.
+    void (*_Null_unspecified scale)(const float *x, float factor, float *y, int64_t count);
+
+    /// y[i] = exp(x[i]); 0 where the result would be below 1.1761e-38; in place.
+    void (*_Null_unspecified exponential)(const float *x, float *y, int64_t count);
+    /// y[i] = ln(x[i]) for positive normal x, infinity and NaN; in place.
+    void (*_Null_unspecified logarithm)(const float *x, float *y, int64_t count);
+    /// y[i] = tanh(x[i]); in place.
+    void (*_Null_unspecified hyperbolic_tangent)(const float *x, float *y, int64_t count);
+
+    /// One row: r = 1 / sqrt(mean(x^2) + epsilon), y = weight * (x * r); returns r. In place.
+    float (*_Null_unspecified rms_norm)(const float *x, const float *weight, float epsilon, float *y, int64_t columns);
+    /// One row: dx (=, or += if adding) r * (weight * dy - x * r^2 * mean(weight * dy * x)); dx may be dy.
+    void (*_Null_unspecified rms_norm_backward)(const float *dy, const float *x, const float *weight, float reciprocal, float *dx,
+                              int32_t adding, int64_t columns);
+    /// One row of `heads` heads, in place: halves of the first rotary_width channels are rotated by the angles whose
+    /// cosines and sines [rotary_width / 2] are given; sines are multiplied by sign.
+    void (*_Null_unspecified rotate)(float *x, int64_t heads, int64_t head_width, int64_t rotary_width, const float *cosines,
+                   const float *sines, float sign);
+
+    /// out = gate * sigmoid(gate) * up; in place of either.
+    void (*_Null_unspecified gated_silu)(const float *gate, const float *up, float *out, int64_t count);
+    /// d_gate and d_up of the above; in place of any input.
+    void (*_Null_unspecified gated_silu_backward)(const float *d_out, const float *gate, const float *up, float *d_gate, float *d_up,
+                                int64_t count);
+    /// One row: y = kept ? scale * x : 0; in place.
+    void (*_Null_unspecified dropout)(const float *x, float *y, int64_t count, const qk_dropout *parameters);
+
+    /// Sum of squares in double, in one fixed order.
+    double (*_Null_unspecified sum_of_squares)(const float *x, int64_t count);
+    /// The first index whose 32-bit (16-bit) word has all bits of `exponent` set, or -1; any alignment.
+    int64_t (*_Null_unspecified first_with_exponent32)(const void *x, int64_t count, uint32_t exponent);
+    int64_t (*_Null_unspecified first_with_exponent16)(const void *x, int64_t count, uint32_t exponent);
+    /// The lowest index of the largest element; NaN is never it, unless all are (then 0).
+    int64_t (*_Null_unspecified largest)(const float *x, int64_t count);
+
+    void (*_Null_unspecified adamw)(float *parameters, const float *gradients, float *first_moments, float *second_moments,
+                  int64_t count, const qk_adamw *step);
+
+    /// -ln softmax(logits)[label]. If `writes`, logits become (softmax - onehot(label)) * gradient_scale.
+    float (*_Null_unspecified cross_entropy)(float *logits, int64_t count, int64_t label, float gradient_scale, int32_t writes);
+
+    void (*_Null_unspecified attention_forward)(const qk_attention_forward *task);
+    void (*_Null_unspecified attention_backward)(const qk_attention_backward *task);
+    void (*_Null_unspecified attention_decode)(const qk_attention_decode *task);
+    /// Joins `count` partial results of one head, `stride` floats apart, into out [head_width].
+    void (*_Null_unspecified attention_join)(const float *partials, int64_t count, int64_t stride, int64_t head_width, float *out);
 } qk_elementwise_kernels;
+
+QK_INLINE int64_t qk_attention_padded_width(int64_t head_width) {
+    return (head_width + QK_ATTENTION_COLUMNS - 1) / QK_ATTENTION_COLUMNS * QK_ATTENTION_COLUMNS;
+}
+
+/// Floats of scratch that attention_forward needs: Q transposed, O, K, V, the scores, three statistics.
+QK_INLINE int64_t qk_attention_forward_scratch(int64_t head_width) {
+    int64_t width = qk_attention_padded_width(head_width);
+    return (2 * QK_ATTENTION_QUERIES + 2 * QK_ATTENTION_KEYS) * width + QK_ATTENTION_QUERIES * QK_ATTENTION_KEYS +
+           3 * QK_ATTENTION_QUERIES;
+}
+
+/// Floats of scratch that attention_backward needs: Q and dO, each also transposed, dQ; K, V; probabilities and their
+/// gradients; two statistics; dK and dV of the whole sequence.
+QK_INLINE int64_t qk_attention_backward_scratch(int64_t head_width, int64_t rows) {
+    int64_t width = qk_attention_padded_width(head_width);
+    int64_t padded_rows = (rows + QK_ATTENTION_KEYS - 1) / QK_ATTENTION_KEYS * QK_ATTENTION_KEYS;
+    return (5 * QK_ATTENTION_QUERIES + 2 * QK_ATTENTION_KEYS + 2 * padded_rows) * width +
+           2 * QK_ATTENTION_QUERIES * QK_ATTENTION_KEYS + 2 * QK_ATTENTION_QUERIES;
+}
+
+#pragma clang assume_nonnull end
 
 #endif

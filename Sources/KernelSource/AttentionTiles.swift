@@ -1,0 +1,242 @@
+internal import CIntrinsics
+
+// Sides of the register tile: as many accumulators as the instruction set has registers for, beside the two operands.
+// Each divides QK_ATTENTION_QUERIES, QK_ATTENTION_KEYS and, in columns, QK_ATTENTION_COLUMNS.
+#if ISA_AVX512 || ISA_AVX512BF16
+    let tileRows = 12  // 24 of 32 zmm
+    let tileVectors = 2
+    typealias TileSums = InlineArray<24, Lanes>
+#elseif ISA_AVX2 || arch(arm64)
+    let tileRows = 6  // 12 of 16 ymm; 24 of 32 NEON registers
+    let tileVectors = 1
+    typealias TileSums = InlineArray<6, Lanes>
+#else
+    let tileRows = 2  // 8 of 16 xmm
+    let tileVectors = 1
+    typealias TileSums = InlineArray<2, Lanes>
+#endif
+
+/// Columns of a tile.
+@inline(__always) var tileColumns: Int { tileVectors &* 16 }
+
+@inline(__always) var queryBlock: Int { QK_ATTENTION_QUERIES }
+@inline(__always) var keyBlock: Int { QK_ATTENTION_KEYS }
+@inline(__always) var columnBlock: Int { QK_ATTENTION_COLUMNS }
+
+/// Zeros; written out, because the initialiser of a repeated value would be shared with other modules' code.
+@inline(__always)
+private func zeroSums() -> TileSums {
+    let z = qv_splat(0)
+    #if ISA_AVX512 || ISA_AVX512BF16
+        return [z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z]
+    #elseif ISA_AVX2 || arch(arm64)
+        return [z, z, z, z, z, z]
+    #else
+        return [z, z]
+    #endif
+}
+
+/// One register tile of a product: C [tileRows, tileColumns] = A [tileRows, count] B [count, tileColumns], plus C, or
+/// plus C with row r multiplied by factors[r].
+///
+/// The element (r, i) of A stands at r * aRow + i * aStep, so A may be read by rows or by columns; both must be
+/// constants at the call, or the addresses do not fit the registers. The reduction runs over i in order.
+@inline(__always)
+func multiplyTile(
+    _ a: UnsafePointer<Float>, aRow: Int, aStep: Int, _ b: UnsafePointer<Float>, bStep: Int, count: Int,
+    _ c: UnsafeMutablePointer<Float>, cRow: Int, adding: Bool, factors: UnsafePointer<Float>?
+) {
+    var sums = zeroSums()
+    if adding {
+        for row in 0..<tileRows {
+            for vector in 0..<tileVectors {
+                let old = qv_load(c + (row &* cRow &+ vector &* 16))
+                if let factors {
+                    sums[row &* tileVectors &+ vector] = old * qv_splat(factors[row])
+                } else {
+                    sums[row &* tileVectors &+ vector] = old
+                }
+            }
+        }
+    }
+    var a = a
+    var b = b
+    var remaining = count
+    while remaining > 0 {
+        let first = qv_load(b)
+        #if ISA_AVX512 || ISA_AVX512BF16
+            let second = qv_load(b + 16)
+            for row in 0..<tileRows {
+                let factor = qv_splat(a[row &* aRow])
+                sums[row &* 2] = qv_multiply_add(factor, first, sums[row &* 2])
+                sums[row &* 2 &+ 1] = qv_multiply_add(factor, second, sums[row &* 2 &+ 1])
+            }
+        #else
+            for row in 0..<tileRows {
+                sums[row] = qv_multiply_add(qv_splat(a[row &* aRow]), first, sums[row])
+            }
+        #endif
+        a += aStep
+        b += bStep
+        remaining &-= 1
+    }
+    for row in 0..<tileRows {
+        for vector in 0..<tileVectors {
+            qv_store(c + (row &* cRow &+ vector &* 16), sums[row &* tileVectors &+ vector])
+        }
+    }
+}
+
+// MARK: - Copies
+
+/// Copies rows of a head, multiplied by `factor`, into a block: column c of row r at (c / 64) * 64 * blockRows + r * 64 +
+/// c % 64, so that a tile finds rows a constant distance apart whatever the head's width is.
+@inline(__always)
+func copyToBlock(
+    _ from: UnsafePointer<Float>, stride: Int, rows: Int, width: Int, factor: Float,
+    _ block: UnsafeMutablePointer<Float>, blockRows: Int
+) {
+    let factor = qv_splat(factor)
+    var column = 0
+    while column < width {
+        let columns = min(columnBlock, width &- column)
+        for row in 0..<rows {
+            let source = from + (row &* stride &+ column)
+            let target = block + (column &* blockRows &+ row &* columnBlock)
+            forEachVector(Int64(columns)) { at, valid in qv_store(target + at, factor * lanes(source + at, valid)) }
+        }
+        column &+= columnBlock
+    }
+}
+
+/// Transposes rows of a head into block [width, QK_ATTENTION_QUERIES], multiplied by `factor`; absent rows become zero.
+@inline(__always)
+func transposeToBlock(
+    _ from: UnsafePointer<Float>, stride: Int, rows: Int, width: Int, factor: Float,
+    _ block: UnsafeMutablePointer<Float>
+) {
+    for row in 0..<queryBlock {
+        let source = from + row &* stride
+        for column in 0..<width {
+            block[column &* queryBlock &+ row] = row < rows ? factor * source[column] : 0
+        }
+    }
+}
+
+// MARK: - Products of blocks
+
+/// scores [keys, queries] = keys' rows times the transposed queries, tile by tile; tiles that lie wholly above the
+/// diagonal are left as they are.
+///
+/// - Parameter diagonal: first query position minus first key position: key k is visible to query q up to k <= q + diagonal.
+@inline(__always)
+func scoreBlock(
+    keys: UnsafePointer<Float>, keyCount: Int, queries: UnsafePointer<Float>, queryCount: Int, width: Int,
+    diagonal: Int, into scores: UnsafeMutablePointer<Float>
+) {
+    var query = 0
+    while query < queryCount {
+        var key = 0
+        while key < keyCount && key <= query &+ tileColumns &- 1 &+ diagonal {
+            let target = scores + (key &* queryBlock &+ query)
+            var column = 0
+            while column < width {
+                let a = keys + (column &* keyBlock &+ key &* columnBlock)
+                let b = queries + (column &* queryBlock &+ query)
+                let count = min(columnBlock, width &- column)
+                if column == 0 {
+                    multiplyTile(
+                        a, aRow: 64, aStep: 1, b, bStep: 96, count: count, target, cRow: 96, adding: false, factors: nil
+                    )
+                } else {
+                    multiplyTile(
+                        a, aRow: 64, aStep: 1, b, bStep: 96, count: count, target, cRow: 96, adding: true, factors: nil)
+                }
+                column &+= columnBlock
+            }
+            key &+= tileRows
+        }
+        query &+= tileColumns
+    }
+}
+
+/// sums [queries, width] = factors * sums + weightsᵀ values, the weights being [keys, queries]. Where no key is visible
+/// to any row of a tile, its sums stay: their factor is 1.
+@inline(__always)
+func accumulateOverKeys(
+    weights: UnsafePointer<Float>, values: UnsafePointer<Float>, keyCount: Int, queryCount: Int, width: Int,
+    diagonal: Int, factors: UnsafePointer<Float>?, into sums: UnsafeMutablePointer<Float>
+) {
+    var query = 0
+    while query < queryCount {
+        let count = min(keyCount, query &+ tileRows &+ diagonal)
+        if count > 0 {
+            var column = 0
+            while column < width {
+                let within = column & (columnBlock &- 1)
+                let outer = column &- within
+                multiplyTile(
+                    weights + query, aRow: 1, aStep: 96, values + (outer &* keyBlock &+ within), bStep: 64,
+                    count: count, sums + (outer &* queryBlock &+ query &* columnBlock &+ within), cRow: 64,
+                    adding: true, factors: factors.map { $0 + query })
+                column &+= tileColumns
+            }
+        }
+        query &+= tileRows
+    }
+}
+
+/// sums [keys, width] += weights [keys, queries] rows [queries, width]; queries that see no key of a tile are left out.
+///
+/// - Parameter sumRows: rows of the block of sums, see `copyToBlock`.
+@inline(__always)
+func accumulateOverQueries(
+    weights: UnsafePointer<Float>, rows: UnsafePointer<Float>, keyCount: Int, queryCount: Int, width: Int,
+    diagonal: Int, into sums: UnsafeMutablePointer<Float>, sumRows: Int
+) {
+    var key = 0
+    while key < keyCount {
+        let firstQuery = max(0, key &- diagonal)
+        if firstQuery < queryCount {
+            var column = 0
+            while column < width {
+                let within = column & (columnBlock &- 1)
+                let outer = column &- within
+                multiplyTile(
+                    weights + (key &* queryBlock &+ firstQuery), aRow: 96, aStep: 1,
+                    rows + (outer &* queryBlock &+ firstQuery &* columnBlock &+ within), bStep: 64,
+                    count: queryCount &- firstQuery, sums + (outer &* sumRows &+ key &* columnBlock &+ within),
+                    cRow: 64, adding: true, factors: nil)
+                column &+= tileColumns
+            }
+        }
+        key &+= tileRows
+    }
+}
+
+// MARK: - Visibility
+
+/// Which of sixteen queries see a key: key <= query and query < key + window.
+///
+/// - Parameter queries: positions of the queries, counted from the first key of the block.
+@inline(__always)
+func visibility(queries: SIMD16<Int32>, key: Int, window: Int32) -> SIMD16<Int32> {
+    let key = Int32(truncatingIfNeeded: key)
+    let isPast = qv_less_or_equal_integers(qv_splat_integer(key), queries)
+    let isNear = qv_less_or_equal_integers(queries, qv_splat_integer(key &+ (window &- 1)))
+    return isPast & isNear
+}
+
+/// Whether all sixteen queries from `query` on see every key of the block.
+@inline(__always)
+func seesWholeBlock(query: Int, diagonal: Int, keyCount: Int, window: Int) -> Bool {
+    keyCount &- 1 <= query &+ diagonal && query &+ diagonal &+ 15 < window
+}
+
+/// A window as a 32-bit number that cannot overflow when added to a position inside a block.
+@inline(__always)
+func clampedWindow(_ window: Int64) -> Int { min(Int(window), 1 << 29) }
+
+/// cap * tanh(score / cap).
+@inline(__always)
+func softCapped(_ scores: Lanes, cap: Lanes) -> Lanes { cap * hyperbolicTangent(scores / cap) }

@@ -1,0 +1,58 @@
+internal import CIntrinsics
+package import Tensors
+
+extension ComputeContext {
+    /// out = silu(gate) * up, all [M, F]; out may be either input.
+    package func gatedSiLU(gate: FloatMatrix, up: FloatMatrix, into out: FloatMatrix) {
+        requireSameShape(gate, up)
+        requireSameShape(gate, out)
+        let table = kernels.elementwise
+        forEachRowRange(rows: gate.rows, columns: gate.columns) { rows in
+            for row in rows { table.gated_silu(gate.row(row), up.row(row), out.row(row), Int64(gate.columns)) }
+        }
+    }
+
+    /// The gradients of `gatedSiLU`: dGate = dOut * up * silu'(gate), dUp = dOut * silu(gate), all [M, F]. Each output
+    /// may be any of the inputs, so that gate and up can be overwritten with their gradients.
+    package func gatedSiLUBackward(
+        _ dOut: FloatMatrix, gate: FloatMatrix, up: FloatMatrix, into dGate: FloatMatrix, _ dUp: FloatMatrix
+    ) {
+        for matrix in [gate, up, dGate, dUp] { requireSameShape(dOut, matrix) }
+        let table = kernels.elementwise
+        forEachRowRange(rows: gate.rows, columns: gate.columns) { rows in
+            for row in rows {
+                table.gated_silu_backward(
+                    dOut.row(row), gate.row(row), up.row(row), dGate.row(row), dUp.row(row), Int64(gate.columns))
+            }
+        }
+    }
+
+    /// Rotary position embedding in place (Su et al., "RoFormer", 2021; halves as transformers pairs them): channels
+    /// i and i + w/2 of each head, i < w/2, are turned by the angle of the row's position.
+    ///
+    /// - Parameters:
+    ///   - x: [M, heads * headWidth].
+    ///   - rotaryWidth: w, the channels of a head that turn; the rest stay. Even, at most headWidth (the default).
+    ///   - positions: [M], each a row of the tables.
+    ///   - cosines: [P, w / 2], any scaling of the attention included; `sines` likewise.
+    ///   - inverse: turns back: the gradient of the rotation (where the tables are scaled, its transpose).
+    package func rotate(
+        _ x: FloatMatrix, heads: Int, headWidth: Int, rotaryWidth: Int? = nil, positions: UnsafePointer<Int32>,
+        cosines: UnsafePointer<Float>, sines: UnsafePointer<Float>, inverse: Bool
+    ) {
+        let width = rotaryWidth ?? headWidth
+        guard heads * headWidth == x.columns, width >= 0, width <= headWidth, width % 2 == 0 else {
+            fatalError("\(x.columns) columns are not \(heads) heads of \(headWidth), \(width) of them turning")
+        }
+        let table = kernels.elementwise
+        nonisolated(unsafe) let (positions, cosines, sines) = (positions, cosines, sines)  // read only
+        forEachRowRange(rows: x.rows, columns: x.columns) { rows in
+            for row in rows {
+                let angles = Int(positions[row]) * (width / 2)
+                table.rotate(
+                    x.row(row), Int64(heads), Int64(headWidth), Int64(width), cosines + angles, sines + angles,
+                    inverse ? -1 : 1)
+            }
+        }
+    }
+}
