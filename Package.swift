@@ -132,6 +132,7 @@ let package = Package(
             name: "SystemTests", dependencies: ["System", "TestSupport"], exclude: ["Fixtures"], swiftSettings: strict),
         .testTarget(
             name: "KernelsTests", dependencies: ["Kernels", "Tensors", "TestSupport", "CIntrinsics"],
+            exclude: ["Fixtures"],
             swiftSettings: strict),
         .testTarget(
             name: "QuantFormatsTests", dependencies: ["QuantFormats", "Kernels", "System", "TestSupport"],

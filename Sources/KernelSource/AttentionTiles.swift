@@ -3,17 +3,17 @@ internal import CIntrinsics
 // Sides of the register tile: as many accumulators as the instruction set has registers for, beside the two operands.
 // Each divides QK_ATTENTION_QUERIES, QK_ATTENTION_KEYS and, in columns, QK_ATTENTION_COLUMNS.
 #if ISA_AVX512 || ISA_AVX512BF16
-    let tileRows = 12  // 24 of 32 zmm
-    let tileVectors = 2
-    typealias TileSums = InlineArray<24, Lanes>
+let tileRows = 12  // 24 of 32 zmm
+let tileVectors = 2
+typealias TileSums = InlineArray<24, Lanes>
 #elseif ISA_AVX2 || arch(arm64)
-    let tileRows = 6  // 12 of 16 ymm; 24 of 32 NEON registers
-    let tileVectors = 1
-    typealias TileSums = InlineArray<6, Lanes>
+let tileRows = 6  // 12 of 16 ymm; 24 of 32 NEON registers
+let tileVectors = 1
+typealias TileSums = InlineArray<6, Lanes>
 #else
-    let tileRows = 2  // 8 of 16 xmm
-    let tileVectors = 1
-    typealias TileSums = InlineArray<2, Lanes>
+let tileRows = 2  // 8 of 16 xmm
+let tileVectors = 1
+typealias TileSums = InlineArray<2, Lanes>
 #endif
 
 /// Columns of a tile.
@@ -28,11 +28,11 @@ internal import CIntrinsics
 private func zeroSums() -> TileSums {
     let z = qv_splat(0)
     #if ISA_AVX512 || ISA_AVX512BF16
-        return [z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z]
+    return [z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z]
     #elseif ISA_AVX2 || arch(arm64)
-        return [z, z, z, z, z, z]
+    return [z, z, z, z, z, z]
     #else
-        return [z, z]
+    return [z, z]
     #endif
 }
 
@@ -65,16 +65,16 @@ func multiplyTile(
     while remaining > 0 {
         let first = qv_load(b)
         #if ISA_AVX512 || ISA_AVX512BF16
-            let second = qv_load(b + 16)
-            for row in 0..<tileRows {
-                let factor = qv_splat(a[row &* aRow])
-                sums[row &* 2] = qv_multiply_add(factor, first, sums[row &* 2])
-                sums[row &* 2 &+ 1] = qv_multiply_add(factor, second, sums[row &* 2 &+ 1])
-            }
+        let second = qv_load(b + 16)
+        for row in 0..<tileRows {
+            let factor = qv_splat(a[row &* aRow])
+            sums[row &* 2] = qv_multiply_add(factor, first, sums[row &* 2])
+            sums[row &* 2 &+ 1] = qv_multiply_add(factor, second, sums[row &* 2 &+ 1])
+        }
         #else
-            for row in 0..<tileRows {
-                sums[row] = qv_multiply_add(qv_splat(a[row &* aRow]), first, sums[row])
-            }
+        for row in 0..<tileRows {
+            sums[row] = qv_multiply_add(qv_splat(a[row &* aRow]), first, sums[row])
+        }
         #endif
         a += aStep
         b += bStep
@@ -85,6 +85,48 @@ func multiplyTile(
             qv_store(c + (row &* cRow &+ vector &* 16), sums[row &* tileVectors &+ vector])
         }
     }
+}
+
+// The tiles that attention needs, each compiled once: a call costs nothing beside some hundred multiplications.
+
+/// Scores of keys (rows of a block) with transposed queries.
+@inline(never)
+private func scoreTile(
+    _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ count: Int, _ c: UnsafeMutablePointer<Float>
+) {
+    multiplyTile(a, aRow: 64, aStep: 1, b, bStep: 96, count: count, c, cRow: 96, adding: false, factors: nil)
+}
+
+/// The same for further columns of a wide head.
+@inline(never)
+private func scoreTileOntoEarlier(
+    _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ count: Int, _ c: UnsafeMutablePointer<Float>
+) {
+    multiplyTile(a, aRow: 64, aStep: 1, b, bStep: 96, count: count, c, cRow: 96, adding: true, factors: nil)
+}
+
+/// Sums over keys, the weights being [keys, queries] and the rows of the result queries.
+@inline(never)
+private func tileOverKeys(
+    _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ count: Int, _ c: UnsafeMutablePointer<Float>
+) {
+    multiplyTile(a, aRow: 1, aStep: 96, b, bStep: 64, count: count, c, cRow: 64, adding: true, factors: nil)
+}
+
+@inline(never)
+private func tileOverKeysWithFactors(
+    _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ count: Int, _ c: UnsafeMutablePointer<Float>,
+    _ factors: UnsafePointer<Float>
+) {
+    multiplyTile(a, aRow: 1, aStep: 96, b, bStep: 64, count: count, c, cRow: 64, adding: true, factors: factors)
+}
+
+/// Sums over queries, the weights being [keys, queries] and the rows of the result keys.
+@inline(never)
+private func tileOverQueries(
+    _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ count: Int, _ c: UnsafeMutablePointer<Float>
+) {
+    multiplyTile(a, aRow: 96, aStep: 1, b, bStep: 64, count: count, c, cRow: 64, adding: true, factors: nil)
 }
 
 // MARK: - Copies
@@ -145,12 +187,9 @@ func scoreBlock(
                 let b = queries + (column &* queryBlock &+ query)
                 let count = min(columnBlock, width &- column)
                 if column == 0 {
-                    multiplyTile(
-                        a, aRow: 64, aStep: 1, b, bStep: 96, count: count, target, cRow: 96, adding: false, factors: nil
-                    )
+                    scoreTile(a, b, count, target)
                 } else {
-                    multiplyTile(
-                        a, aRow: 64, aStep: 1, b, bStep: 96, count: count, target, cRow: 96, adding: true, factors: nil)
+                    scoreTileOntoEarlier(a, b, count, target)
                 }
                 column &+= columnBlock
             }
@@ -175,10 +214,13 @@ func accumulateOverKeys(
             while column < width {
                 let within = column & (columnBlock &- 1)
                 let outer = column &- within
-                multiplyTile(
-                    weights + query, aRow: 1, aStep: 96, values + (outer &* keyBlock &+ within), bStep: 64,
-                    count: count, sums + (outer &* queryBlock &+ query &* columnBlock &+ within), cRow: 64,
-                    adding: true, factors: factors.map { $0 + query })
+                let b = values + (outer &* keyBlock &+ within)
+                let c = sums + (outer &* queryBlock &+ query &* columnBlock &+ within)
+                if let factors {
+                    tileOverKeysWithFactors(weights + query, b, count, c, factors + query)
+                } else {
+                    tileOverKeys(weights + query, b, count, c)
+                }
                 column &+= tileColumns
             }
         }
@@ -202,11 +244,10 @@ func accumulateOverQueries(
             while column < width {
                 let within = column & (columnBlock &- 1)
                 let outer = column &- within
-                multiplyTile(
-                    weights + (key &* queryBlock &+ firstQuery), aRow: 96, aStep: 1,
-                    rows + (outer &* queryBlock &+ firstQuery &* columnBlock &+ within), bStep: 64,
-                    count: queryCount &- firstQuery, sums + (outer &* sumRows &+ key &* columnBlock &+ within),
-                    cRow: 64, adding: true, factors: nil)
+                tileOverQueries(
+                    weights + (key &* queryBlock &+ firstQuery),
+                    rows + (outer &* queryBlock &+ firstQuery &* columnBlock &+ within), queryCount &- firstQuery,
+                    sums + (outer &* sumRows &+ key &* columnBlock &+ within))
                 column &+= tileColumns
             }
         }

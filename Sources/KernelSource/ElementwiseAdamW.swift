@@ -1,7 +1,8 @@
 internal import CIntrinsics
 
-/// The order of operations of torch's single-tensor AdamW (`torch/optim/adam.py`): each operation rounds by itself,
-/// nothing is fused, so the bits are the same on every instruction set.
+/// The order of operations of torch's fused AdamW (`aten/src/ATen/native/cpu/FusedAdamKernel.cpp`), the default of
+/// transformers' Trainer: bit for bit, where multiply and add are one instruction. Torch's other AdamW differs from it in
+/// the last bit, because its square root is not correctly rounded.
 func adamW(
     _ parameters: UnsafeMutablePointer<Float>, _ gradients: UnsafePointer<Float>,
     _ firstMoments: UnsafeMutablePointer<Float>, _ secondMoments: UnsafeMutablePointer<Float>, _ count: Int64,
@@ -12,7 +13,7 @@ func adamW(
     let decay = qv_splat(step.decay)
     let firstWeight = qv_splat(step.first_weight)
     let takesFarEnd = step.first_weight >= 0.5
-    let firstDecay = qv_splat(1 - step.first_weight)
+    let farWeight = qv_splat(step.first_weight - 1)
     let secondDecay = qv_splat(step.second_decay)
     let secondWeight = qv_splat(step.second_weight)
     let correction = qv_splat(step.second_correction)
@@ -24,8 +25,11 @@ func adamW(
         let oldFirst = lanes(firstMoments + at, valid)
         let difference = gradient - oldFirst
         // torch.lerp measures from the nearer end.
-        let first = takesFarEnd ? gradient - difference * firstDecay : oldFirst + firstWeight * difference
-        let second = lanes(secondMoments + at, valid) * secondDecay + secondWeight * gradient * gradient
+        let first =
+            takesFarEnd
+            ? qv_multiply_add(farWeight, difference, gradient) : qv_multiply_add(firstWeight, difference, oldFirst)
+        let second = qv_multiply_add(
+            secondWeight * gradient, gradient, lanes(secondMoments + at, valid) * secondDecay)
         let denominator = qv_square_root(second) / correction + epsilon
         put(first, firstMoments + at, valid)
         put(second, secondMoments + at, valid)

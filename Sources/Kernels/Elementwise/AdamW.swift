@@ -48,7 +48,7 @@ package struct AdamWStep: Sendable, Equatable {
 }
 
 extension ComputeContext {
-    /// Updates `count` parameters and their moments in place, in the order of operations of torch's single-tensor AdamW:
+    /// Updates `count` parameters and their moments in place, in the order of operations of torch's fused AdamW:
     /// g *= gradientScale; p *= 1 - lr wd; m += (g - m)(1 - beta1); v = beta2 v + (1 - beta2) g²;
     /// p -= (lr / c1) m / (sqrt(v) / sqrt(c2) + epsilon), with c = 1 - beta^t. Gradients stay as they are.
     package func adamW(

@@ -1,0 +1,132 @@
+import Kernels
+import Tensors
+import Testing
+
+/// Relative to the largest element: float32 scores of a few units, sums of some hundred terms.
+private let outputTolerance = 1e-5
+private let gradientTolerance = 2e-5
+
+@Suite("Attention")
+struct AttentionTests {
+    @Test("The reference's gradients are those of central differences")
+    func referenceGradients() {
+        for example in [
+            AttentionCase([4, 3], heads: 2, keyValueHeads: 1, width: 3),
+            AttentionCase([5], heads: 2, keyValueHeads: 2, width: 2, window: 2, softCap: 1.5),
+        ] {
+            let fixture = AttentionFixture(example)
+            let reference = AttentionReference(example: example)
+            let inputs = [doubles(fixture.q), doubles(fixture.k), doubles(fixture.v)]
+            let dOut = doubles(fixture.dOut)
+            let gradients = reference.backward(dOut, inputs[0], inputs[1], inputs[2])
+            func value(_ inputs: [DoubleMatrix]) -> Double {
+                let out = reference.forward(inputs[0], inputs[1], inputs[2]).out
+                return zip(out, dOut).reduce(0) { $0 + zip($1.0, $1.1).reduce(0) { $0 + $1.0 * $1.1 } }
+            }
+            for (which, gradient) in [gradients.dQ, gradients.dK, gradients.dV].enumerated() {
+                for row in 0..<gradient.count {
+                    for column in 0..<gradient[row].count {
+                        var (up, down) = (inputs, inputs)
+                        up[which][row][column] += 1e-5
+                        down[which][row][column] -= 1e-5
+                        #expect(abs((value(up) - value(down)) / 2e-5 - gradient[row][column]) < 1e-8)
+                    }
+                }
+            }
+        }
+    }
+
+    @Test("Outputs and gradients against double precision", arguments: AttentionCase.all)
+    func doublePrecision(example: AttentionCase) {
+        let fixture = AttentionFixture(example)
+        let reference = AttentionReference(example: example)
+        let (q, k, v) = (doubles(fixture.q), doubles(fixture.k), doubles(fixture.v))
+        let exact = reference.forward(q, k, v)
+        let gradients = reference.backward(doubles(fixture.dOut), q, k, v)
+        for context in contexts() {
+            let results = fixture.results(context)
+            #expect(results.out.error { exact.out[$0][$1] } < outputTolerance)
+            #expect(results.logSumExp.error { exact.lse[$0][$1] } < outputTolerance)
+            #expect(results.dQ.error { gradients.dQ[$0][$1] } < gradientTolerance || example.rows == 1)
+            #expect(results.dK.error { gradients.dK[$0][$1] } < gradientTolerance || example.rows == 1)
+            #expect(results.dV.error { gradients.dV[$0][$1] } < gradientTolerance)
+            for output in results.all { #expect(output.gapsAreIntact) }
+        }
+    }
+
+    @Test("A sequence's bits depend neither on threads nor on the other sequences")
+    func determinism() {
+        let example = AttentionCase([60, 130, 1, 99], heads: 4, keyValueHeads: 2, width: 33)
+        let fixture = AttentionFixture(example)
+        for set in InstructionSet.supported {
+            func results(_ threads: Int, _ segments: [Segment]? = nil) -> AttentionFixture.Results {
+                fixture.results(
+                    ComputeContext(
+                        kernels: KernelTable(set), pool: WorkerPool(threadCount: threads), computeType: .float32),
+                    segments: segments)
+            }
+            let whole = results(1)
+            for threads in [2, 3] {
+                let other = results(threads)
+                for (one, two) in zip(whole.all, other.all) { #expect(one.bits == two.bits) }
+                #expect(whole.logSumExp.bits == other.logSumExp.bits)
+            }
+            for segment in example.segments {
+                let alone = results(2, [segment])
+                let rows = Int(segment.start)..<Int(segment.start + segment.count)
+                for (one, two) in zip(whole.all, alone.all) {
+                    #expect(one.bits(rows: rows) == two.bits(rows: rows))
+                    let others = (0..<example.rows).filter { !rows.contains($0) }
+                    #expect(others.allSatisfy { two[$0, 0] == Double(MatrixFixture.mark) })
+                }
+            }
+        }
+    }
+
+    @Test("A prompt in chunks gives the bits of the whole", arguments: [nil, 50])
+    func prefill(window: Int?) {
+        let example = AttentionCase([230], heads: 4, keyValueHeads: 2, width: 40, window: window)
+        let fixture = AttentionFixture(example)
+        for context in contexts() {
+            let whole = fixture.results(context).out
+            let out = MatrixFixture(rows: 230, columns: example.shape.queryColumns)
+            let scratch = BufferFixture<Float>(
+                repeating: .nan, count: context.attentionForwardScratchByteCount(example.shape) / 4)
+            for (first, end) in [(0, 1), (1, 60), (60, 200), (200, 230)] {
+                context.attentionPrefill(
+                    q: fixture.q.matrix.rows(first..<end), firstPosition: first, keys: fixture.k.matrix,
+                    values: fixture.v.matrix, shape: example.shape, into: out.matrix.rows(first..<end),
+                    scratch: UnsafeMutableRawBufferPointer(start: scratch.base, count: scratch.count * 4))
+            }
+            #expect(out.bits == whole.bits)
+        }
+    }
+
+    @Test("Decoding row by row against double precision", arguments: AttentionCase.all.filter { $0.lengths[0] > 4 })
+    func decode(example: AttentionCase) {
+        let fixture = AttentionFixture(example)
+        let reference = AttentionReference(example: example)
+        let exact = reference.forward(doubles(fixture.q), doubles(fixture.k), doubles(fixture.v)).out
+        let length = example.lengths[0]
+        for set in InstructionSet.supported {
+            var bits: Set<[UInt32]> = []
+            for threads in [1, 3] {
+                let context = ComputeContext(
+                    kernels: KernelTable(set), pool: WorkerPool(threadCount: threads), computeType: .float32)
+                let out = MatrixFixture(rows: length, columns: example.shape.queryColumns)
+                let scratch = BufferFixture<Float>(
+                    repeating: .nan, count: context.attentionDecodeScratchByteCount(example.shape, length: length) / 4)
+                for row in 0..<length {
+                    context.attentionDecode(
+                        q: fixture.q.matrix.row(row), keys: fixture.k.matrix.rows(0..<row + 1),
+                        values: fixture.v.matrix.rows(0..<row + 1), shape: example.shape, into: out.matrix.row(row),
+                        scratch: UnsafeMutableRawBufferPointer(start: scratch.base, count: scratch.count * 4))
+                }
+                #expect(out.error { exact[$0][$1] } < outputTolerance)
+                #expect(out.gapsAreIntact)
+                bits.insert(out.bits)
+            }
+            #expect(bits.count == 1)
+        }
+    }
+}
