@@ -4,12 +4,16 @@
 
 Stories are tokenized once by the `tokenizers` library (tokenizer.json literally) and passed as ids. The unquantized
 model's log-probability of every token must lie within 1e-4 of transformers' float32; the mean losses of NF4, NF4 with
-double quantization and FP4 within 1e-4 of plain float32 torch over the unrounded dequantized weights.
+double quantization and FP4 within 1e-4 of plain float32 torch over the unrounded dequantized weights. Greedy generation
+must choose the oracle's tokens, which are computed without a cache.
 """
+
+import json
 
 import common
 
 TOLERANCE = 1e-4
+PROMPT, NEW_TOKENS = "Once upon a time", 60
 
 STORIES = [
     "Once upon a time, there was a little fox named Pip. Pip had a red ball. Every day he took the ball to the big "
@@ -31,6 +35,26 @@ STORIES = [
     "note. It said, \"You are very clever. Come and get a cookie.\" Grandma laughed. She had a plate full of cookies "
     "for them.",
 ]
+
+
+def greedy(model, ids):
+    """The likeliest next tokens, one at a time, up to the end token or NEW_TOKENS of them."""
+    ids, count = list(ids), len(ids)
+    while len(ids) < count + NEW_TOKENS:
+        token = common.row_logits(model, [ids])[0][-1].argmax().item()
+        if token == model.config.eos_token_id:
+            break
+        ids.append(token)
+    return ids[count:]
+
+
+def check_generation(arguments, report, name, directory, model):
+    found = json.loads(common.qlora(
+        arguments, "generate", "--model", directory, "--prompt", PROMPT, "--max-tokens", NEW_TOKENS,
+        "--temperature", "0", "--compute", "float32", "--json"))
+    # The end token may or may not be among the ids.
+    ids = [token for token in found["ids"] if token != model.config.eos_token_id]
+    report.that(f"{name}: greedy tokens", ids == greedy(model, found["prompt_ids"]), repr(found["text"][:60]))
 
 
 def main():
@@ -67,6 +91,7 @@ def main():
                 for line, row in zip(per_token, expected, strict=True)
                 for ours, theirs in zip(line["logprobs"][1:], row.tolist(), strict=True))
             report.at_most(f"{name}: every log-probability", worst, TOLERANCE)
+            check_generation(arguments, report, name, directory, model)
     report.finish()
 
 
