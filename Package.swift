@@ -138,7 +138,8 @@ let package = Package(
             name: "QuantFormatsTests", dependencies: ["QuantFormats", "Kernels", "System", "TestSupport"],
             exclude: ["Fixtures"], swiftSettings: strict),
         .testTarget(
-            name: "OptimizersTests", dependencies: ["Optimizers", "System", "TestSupport"], exclude: ["Fixtures"],
+            name: "OptimizersTests", dependencies: ["Optimizers", "Kernels", "System", "TestSupport"],
+            exclude: ["Fixtures"],
             swiftSettings: strict),
         .testTarget(
             name: "TokenizersTests", dependencies: ["Tokenizers", "System", "TestSupport"], swiftSettings: strict),
