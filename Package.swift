@@ -114,7 +114,8 @@ let package = Package(
         .executableTarget(
             name: "qlora",
             dependencies: [
-                "System", "Kernels", "QuantFormats", "Optimizers", "Tokenizers", "ModelFiles", "Datasets", "Adapters",
+                "System", "Kernels", "Tensors", "QuantFormats", "Optimizers", "Tokenizers", "ModelFiles", "Datasets",
+                "Adapters",
                 "DecoderModels", "Quantization", "Training",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),

@@ -1,0 +1,136 @@
+package import Adapters
+internal import Kernels
+package import Layers
+package import Tensors
+
+/// The end of the model: final norm, head and cross-entropy over scored tokens only, a chunk of rows at a time, forward
+/// and backward together. Logits of a whole batch never exist.
+package struct LossHead {
+    private let norm: RMSNorm
+    private let head: AdaptedLinear
+    private let width: Int
+    private let vocabularySize: Int
+    /// Rows of a chunk. It cannot change a result: rows are independent, and where the head has an adapter, whose
+    /// gradient sums over rows, chunks never cross from one sequence into the next.
+    package let chunkRows: Int
+    private let gathered, normed, reciprocals, logits, gradient, losses, labels, positions, rows, saved: ArenaSlot
+
+    /// Memory for one chunk of logits, unless 16 rows need more.
+    private static let logitsByteCount = 64 << 20
+
+    package init(_ plan: inout ArenaPlan, norm: RMSNorm, head: AdaptedLinear, largestRows: Int) {
+        self.norm = norm
+        self.head = head
+        width = norm.width
+        vocabularySize = head.site.outputs
+        let affordable = Self.logitsByteCount / (vocabularySize * MemoryLayout<Float>.stride)
+        let chunkRows = min(max(16, min(256, affordable)), max(1, largestRows))
+        self.chunkRows = chunkRows
+        func reserve(_ name: String, _ columns: Int) -> ArenaSlot {
+            plan.reserve("head: \(name)", Float.self, count: chunkRows * columns)
+        }
+        gathered = reserve("residual rows", width)
+        normed = reserve("normalised rows", width)
+        reciprocals = reserve("norm", 1)
+        logits = reserve("logits of a chunk", vocabularySize)
+        gradient = reserve("gradient of rows", width)
+        losses = reserve("losses", 1)
+        labels = reserve("labels", 1)
+        positions = reserve("positions", 1)
+        rows = reserve("rows", 1)
+        saved = reserve("low-rank products", head.savedWidth)
+    }
+
+    /// Called with the logits [m, V] of a chunk before they are overwritten, and the tokens (rows of the batch) they
+    /// belong to.
+    package typealias LogitsObserver = (FloatMatrix, ArraySlice<Int>) -> Void
+
+    /// Negative log-likelihoods, in natural logarithm, of the targets of the `scored` tokens.
+    ///
+    /// - Parameters:
+    ///   - hidden: [M, C], the residual stream after the last layer.
+    ///   - scored: rows of the batch with a target, ascending.
+    ///   - dHidden: [M, C]; where given, receives gradientScale times the gradient of the summed loss in the scored
+    ///     rows (others are left as they are).
+    /// - Returns: a loss for each scored token.
+    package func run(
+        _ hidden: FloatMatrix, scored: [Int], targets: [Int32], gradientScale: Float, dHidden: FloatMatrix?,
+        _ arena: Arena, _ tokens: TokenLayout, _ run: AdapterRun, observer: LogitsObserver? = nil
+    ) -> [Float] {
+        var results: [Float] = []
+        results.reserveCapacity(scored.count)
+        for chunk in chunks(scored, tokens) {
+            score(
+                hidden, chunk, targets, gradientScale, dHidden, arena, tokens, run, observer, into: &results)
+        }
+        return results
+    }
+
+    private func chunks(_ scored: [Int], _ tokens: TokenLayout) -> [ArraySlice<Int>] {
+        var chunks: [ArraySlice<Int>] = []
+        var start = 0
+        while start < scored.count {
+            var end = min(start + chunkRows, scored.count)
+            if head.delta != nil {
+                let row = tokens.rowIdentifiers[scored[start]]
+                end = (start..<end).first { tokens.rowIdentifiers[scored[$0]] != row } ?? end
+            }
+            chunks.append(scored[start..<end])
+            start = end
+        }
+        return chunks
+    }
+
+    private func score(
+        _ hidden: FloatMatrix, _ chunk: ArraySlice<Int>, _ targets: [Int32], _ gradientScale: Float,
+        _ dHidden: FloatMatrix?, _ arena: Arena, _ tokens: TokenLayout, _ run: AdapterRun, _ observer: LogitsObserver?,
+        into results: inout [Float]
+    ) {
+        let count = chunk.count
+        let gathered = arena.matrix(gathered, rows: count, columns: width)
+        let normed = arena.matrix(normed, rows: count, columns: width)
+        let logits = arena.matrix(logits, rows: count, columns: vocabularySize)
+        let gradient = arena.matrix(gradient, rows: count, columns: width)
+        let saved = arena.matrix(saved, rows: count, columns: head.savedWidth)
+        let reciprocals = arena.matrix(reciprocals, rows: count, columns: 1).base
+        let losses = arena.matrix(losses, rows: count, columns: 1).base
+        let labels = arena.elements(labels, as: Int32.self)
+        let positions = arena.elements(positions, as: Int32.self)
+        let rows = arena.elements(rows, as: Int32.self)
+        for (index, token) in chunk.enumerated() {
+            gathered.row(index).update(from: hidden.row(token), count: width)
+            labels[index] = targets[token]
+            positions[index] = tokens.positions[token]
+            rows[index] = tokens.rowIdentifiers[token]
+        }
+        guard let labels = labels.baseAddress, let positions = positions.baseAddress, let rows = rows.baseAddress else {
+            fatalError("an arena slot has no memory")
+        }
+        let context = run.context
+        withSegment(count: count) { segments in
+            let layout = TokenLayout(
+                count: count, segments: segments, positions: positions, rowIdentifiers: rows,
+                dropoutStream: tokens.dropoutStream)
+            norm.forward(gathered, into: normed, reciprocals: reciprocals, context)
+            head.forward(normed, into: logits, saved: saved, layout, run)
+            observer?(logits, chunk)
+            context.crossEntropy(
+                logits: logits, labels: labels, losses: losses, gradientScale: dHidden == nil ? nil : gradientScale)
+            guard let dHidden else { return }
+            // The gathered rows stay: the norm's gradient needs them. The normalised rows are used by the adapter only.
+            head.backward(logits, x: normed, saved: saved, into: gradient, adding: false, layout, run)
+            normed.zero()
+            norm.backward(gradient, x: gathered, reciprocals: reciprocals, addingTo: normed, context)
+            for (index, token) in chunk.enumerated() {
+                dHidden.row(token).update(from: normed.row(index), count: width)
+            }
+        }
+        for index in 0..<count { results.append(losses[index]) }
+    }
+
+    private func withSegment<Result>(count: Int, _ body: (UnsafeBufferPointer<Segment>) -> Result) -> Result {
+        withUnsafePointer(to: Segment(start: 0, count: Int32(count))) {
+            body(UnsafeBufferPointer(start: $0, count: 1))
+        }
+    }
+}

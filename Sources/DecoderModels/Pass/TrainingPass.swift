@@ -1,0 +1,191 @@
+package import Adapters
+package import Kernels
+internal import Layers
+package import Tensors
+
+/// Forward and backward of micro-batches over one planned arena: nothing allocates inside the step.
+package final class TrainingPass {
+    /// What backward finds and what it computes again.
+    package enum Recompute: String, CaseIterable, Sendable {
+        /// Keep what every layer's backward needs.
+        case none
+        /// Keep each layer's input only and run its forward again: less memory, a third more time, the same bits.
+        case all
+    }
+
+    private let model: DecoderModel
+    private let context: ComputeContext
+    private let capacity: Int
+    private let recompute: Recompute
+    private let head: LossHead
+    private let hiddenSlots: [ArenaSlot]
+    private let blockSlots: [BlockSlots]
+    private let workspace: Workspace
+    private let gradientSlots: [ArenaSlot]
+    private let arena: Arena
+    /// What the arena holds, in bytes.
+    package let plan: ArenaPlan
+
+    /// Plans and takes the memory.
+    ///
+    /// - Parameters:
+    ///   - model: with an adapter attached that has gradient memory.
+    ///   - capacity: tokens of the largest micro-batch.
+    ///   - largestSequence: tokens of the longest row.
+    package convenience init(
+        _ model: DecoderModel, capacity: Int, largestSequence: Int, recompute: Recompute, context: ComputeContext
+    ) {
+        self.init(
+            model, Layout(model, capacity: capacity, largestSequence: largestSequence, recompute: recompute, context),
+            context: context)
+    }
+
+    /// The memory a pass would take, itemised, without taking it.
+    package static func plan(
+        _ model: DecoderModel, capacity: Int, largestSequence: Int, recompute: Recompute, context: ComputeContext
+    ) -> ArenaPlan {
+        Layout(model, capacity: capacity, largestSequence: largestSequence, recompute: recompute, context).plan
+    }
+
+    private init(_ model: DecoderModel, _ layout: Layout, context: ComputeContext) {
+        self.model = model
+        self.context = context
+        capacity = layout.capacity
+        recompute = layout.recompute
+        head = layout.head
+        hiddenSlots = layout.hidden
+        blockSlots = layout.blocks
+        workspace = layout.workspace
+        gradientSlots = layout.gradients
+        plan = layout.plan
+        arena = Arena(layout.plan)
+    }
+
+    /// Runs one micro-batch: adds adapter gradients of gradientScale times the summed loss, and returns the losses.
+    ///
+    /// - Parameter gradientScale: 1 / supervised tokens of the whole optimizer step.
+    /// - Returns: for each sequence, its summed loss in double precision and how many tokens were scored.
+    package func run(_ batch: TokenBatch, gradientScale: Float, dropout: DropoutStream?) -> [(loss: Double, count: Int)]
+    {
+        guard batch.count <= capacity else {
+            fatalError("a micro-batch of \(batch.count) tokens exceeds the planned \(capacity)")
+        }
+        return batch.withLayout(dropout: dropout) { tokens in
+            let run = workspace.run(arena, count: batch.count, context)
+            let shared = workspace.shared(arena, count: batch.count, model.configuration)
+            let hidden = hiddenSlots.map { arena.matrix($0, rows: batch.count, columns: model.configuration.width) }
+            embed(batch, into: hidden[0])
+            for (layer, block) in model.blocks.enumerated() {
+                block.forward(hidden[layer], into: hidden[layer + 1], memory(layer, batch.count), shared, tokens, run)
+            }
+            let gradients = gradientMemory(batch.count)
+            gradients.hidden.zero()
+            let scored = batch.targets.indices.filter { batch.targets[$0] != -100 }
+            let losses = head.run(
+                hidden[model.blocks.count], scored: scored, targets: batch.targets, gradientScale: gradientScale,
+                dHidden: gradients.hidden, arena, tokens, run)
+            backward(hidden, gradients, shared, tokens, run)
+            return Self.sums(losses, scored: scored, batch)
+        }
+    }
+
+    private func backward(
+        _ hidden: [FloatMatrix], _ gradients: (hidden: FloatMatrix, layer: GradientMemory), _ shared: SharedMemory,
+        _ tokens: TokenLayout, _ run: AdapterRun
+    ) {
+        let lowest = model.lowestAdaptedLayer ?? model.blocks.count
+        for layer in stride(from: model.blocks.count - 1, through: lowest, by: -1) {
+            let memory = memory(layer, tokens.count)
+            if recompute == .all, layer < model.blocks.count - 1 {
+                model.blocks[layer].forward(hidden[layer], into: hidden[layer + 1], memory, shared, tokens, run)
+            }
+            model.blocks[layer].backward(
+                gradients.hidden, input: hidden[layer], needsInputGradient: layer > lowest, memory, shared,
+                gradients.layer, tokens, run)
+        }
+    }
+
+    private func embed(_ batch: TokenBatch, into hidden: FloatMatrix) {
+        batch.ids.withUnsafeBufferPointer { ids in
+            guard let base = ids.baseAddress else { return }
+            context.gatherRows(model.embedding, ids: base, count: ids.count, into: hidden)
+        }
+    }
+
+    private func memory(_ layer: Int, _ count: Int) -> BlockMemory {
+        blockSlots[recompute == .all ? 0 : layer].memory(arena, count: count, shape: model.configuration)
+    }
+
+    private func gradientMemory(_ count: Int) -> (hidden: FloatMatrix, layer: GradientMemory) {
+        let shape = model.configuration
+        let queryWidth = shape.queryHeads * shape.headWidth, keyWidth = shape.keyValueHeads * shape.headWidth
+        func matrix(_ index: Int, _ columns: Int) -> FloatMatrix {
+            arena.matrix(gradientSlots[index], rows: count, columns: columns)
+        }
+        return (
+            matrix(0, shape.width),
+            GradientMemory(
+                normed: matrix(1, shape.width), activated: matrix(2, shape.feedForwardWidth),
+                attended: matrix(3, queryWidth), query: matrix(4, queryWidth), key: matrix(5, keyWidth),
+                value: matrix(6, keyWidth))
+        )
+    }
+
+    /// Sums the losses of each sequence, token after token.
+    private static func sums(_ losses: [Float], scored: [Int], _ batch: TokenBatch) -> [(loss: Double, count: Int)] {
+        var next = 0
+        return batch.segments.map { segment in
+            let end = Int(segment.start) + Int(segment.count)
+            var loss = 0.0, count = 0
+            while next < scored.count, scored[next] < end {
+                loss += Double(losses[next])
+                count += 1
+                next += 1
+            }
+            return (loss, count)
+        }
+    }
+}
+
+extension TrainingPass {
+    /// Every slot of a training pass, before its memory exists.
+    private struct Layout {
+        let plan: ArenaPlan
+        let capacity: Int
+        let recompute: Recompute
+        let hidden: [ArenaSlot]
+        let blocks: [BlockSlots]
+        let workspace: Workspace
+        let gradients: [ArenaSlot]
+        let head: LossHead
+
+        init(
+            _ model: DecoderModel, capacity: Int, largestSequence: Int, recompute: Recompute, _ context: ComputeContext
+        ) {
+            var plan = ArenaPlan()
+            let shape = model.configuration
+            self.capacity = capacity
+            self.recompute = recompute
+            hidden = (0...model.blocks.count).map {
+                plan.reserve("layer \($0): input", Float.self, count: capacity * shape.width)
+            }
+            blocks = (0..<(recompute == .all ? 1 : model.blocks.count)).map { layer in
+                // Layers that share memory need the widest of each.
+                let sharing = recompute == .all ? model.blocks : [model.blocks[layer]]
+                return BlockSlots(
+                    &plan, name: recompute == .all ? "layer" : "layer \(layer)", tokens: capacity, shape: shape,
+                    savedWidths: (0..<7).map { site in sharing.map { $0.linears[site].savedWidth }.max() ?? 0 })
+            }
+            let queryWidth = shape.queryHeads * shape.headWidth, keyWidth = shape.keyValueHeads * shape.headWidth
+            let widths = [
+                shape.width, shape.width, shape.feedForwardWidth, queryWidth, queryWidth, keyWidth, keyWidth,
+            ]
+            gradients = widths.map { plan.reserve("gradients", Float.self, count: capacity * $0) }
+            head = LossHead(&plan, norm: model.finalNorm, head: model.head, largestRows: capacity)
+            workspace = Workspace(
+                &plan, model, capacity: capacity, largestSequence: largestSequence, headRows: head.chunkRows,
+                training: true, context)
+            self.plan = plan
+        }
+    }
+}

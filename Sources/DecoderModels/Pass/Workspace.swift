@@ -1,0 +1,57 @@
+internal import Adapters
+internal import Kernels
+internal import Layers
+internal import Tensors
+
+/// Memory that any pass needs besides what its layers keep: normalised rows, gated activations, scratch.
+struct Workspace {
+    private let normed: ArenaSlot
+    private let activated: ArenaSlot
+    private let dropped: ArenaSlot?
+    private let lowRank: ArenaSlot
+    private let scratch: ArenaSlot
+    private let droppedWidth: Int
+    private let lowRankWidth: Int
+
+    init(
+        _ plan: inout ArenaPlan, _ model: DecoderModel, capacity: Int, largestSequence: Int, headRows: Int,
+        cacheLength: Int = 0, training: Bool, _ context: ComputeContext
+    ) {
+        let shape = model.configuration
+        normed = plan.reserve("normalised rows", Float.self, count: capacity * shape.width)
+        activated = plan.reserve("gated activations", Float.self, count: capacity * shape.feedForwardWidth)
+        let sites = (model.blocks.first?.linears ?? []) + [model.head]
+        droppedWidth = sites.reduce(0) { max($0, $1.site.inputs) }
+        let rows = max(capacity, headRows)
+        dropped =
+            training && model.adapters?.dropout ?? 0 > 0
+            ? plan.reserve("dropped-out inputs", Float.self, count: rows * droppedWidth) : nil
+        lowRankWidth = model.adapters?.entries.map(\.rank).max() ?? 0
+        lowRank = plan.reserve("low-rank gradients", Float.self, count: rows * lowRankWidth)
+        // The head's reduction over the vocabulary is long, but only a chunk of rows goes through it.
+        var bytes = max(
+            context.productScratchByteCount(rows: capacity, dimension: model.largestBlockDimension),
+            context.productScratchByteCount(rows: headRows, dimension: max(shape.vocabularySize, shape.width)))
+        if let shape = model.blocks.first?.attention {
+            bytes = max(bytes, context.attentionForwardScratchByteCount(shape))
+            bytes = max(bytes, context.attentionDecodeScratchByteCount(shape, length: cacheLength))
+            if training {
+                bytes = max(bytes, context.attentionBackwardScratchByteCount(shape, longestSegment: largestSequence))
+            }
+        }
+        scratch = plan.reserve("product scratch", UInt8.self, count: bytes)
+    }
+
+    func run(_ arena: Arena, count: Int, _ context: ComputeContext, fewRows: Bool = false) -> AdapterRun {
+        AdapterRun(
+            context: context, scratch: Scratch(UnsafeMutableRawBufferPointer(arena.elements(scratch, as: UInt8.self))),
+            dropped: dropped.map { arena.matrix($0, rows: count, columns: droppedWidth) },
+            lowRank: arena.matrix(lowRank, rows: count, columns: lowRankWidth), fewRows: fewRows)
+    }
+
+    func shared(_ arena: Arena, count: Int, _ shape: DecoderConfiguration) -> SharedMemory {
+        SharedMemory(
+            normed: arena.matrix(normed, rows: count, columns: shape.width),
+            activated: arena.matrix(activated, rows: count, columns: shape.feedForwardWidth))
+    }
+}

@@ -1,0 +1,61 @@
+internal import Adapters
+package import Kernels
+internal import Layers
+package import Tensors
+
+/// Forward of whole sequences for their losses, keeping nothing for a backward.
+package final class ScoringPass {
+    private let model: DecoderModel
+    private let context: ComputeContext
+    private let head: LossHead
+    private let hiddenSlot: ArenaSlot
+    private let blockSlots: BlockSlots
+    private let workspace: Workspace
+    private let arena: Arena
+    /// Tokens of the largest batch.
+    package let capacity: Int
+    /// What the arena holds, in bytes.
+    package let plan: ArenaPlan
+
+    /// Plans and takes the memory for batches of up to `capacity` tokens.
+    package init(_ model: DecoderModel, capacity: Int, context: ComputeContext) {
+        self.model = model
+        self.context = context
+        self.capacity = capacity
+        var plan = ArenaPlan()
+        hiddenSlot = plan.reserve("residual stream", Float.self, count: capacity * model.configuration.width)
+        let widths = (0..<7).map { site in model.blocks.map { $0.linears[site].savedWidth }.max() ?? 0 }
+        blockSlots = BlockSlots(
+            &plan, name: "layer", tokens: capacity, shape: model.configuration, savedWidths: widths)
+        head = LossHead(&plan, norm: model.finalNorm, head: model.head, largestRows: capacity)
+        workspace = Workspace(
+            &plan, model, capacity: capacity, largestSequence: capacity, headRows: head.chunkRows, training: false,
+            context)
+        self.plan = plan
+        arena = Arena(plan)
+    }
+
+    /// Negative log-likelihoods (natural logarithm) of every target other than -100, in the order of the batch's rows.
+    ///
+    /// - Parameter observer: called with each chunk of logits and the tokens they belong to.
+    package func run(_ batch: TokenBatch, observer: LossHead.LogitsObserver? = nil) -> [Float] {
+        guard batch.count <= capacity else {
+            fatalError("a batch of \(batch.count) tokens exceeds the planned \(capacity)")
+        }
+        return batch.withLayout(dropout: nil) { tokens in
+            let run = workspace.run(arena, count: batch.count, context)
+            let shared = workspace.shared(arena, count: batch.count, model.configuration)
+            let hidden = arena.matrix(hiddenSlot, rows: batch.count, columns: model.configuration.width)
+            batch.ids.withUnsafeBufferPointer { ids in
+                guard let base = ids.baseAddress else { return }
+                context.gatherRows(model.embedding, ids: base, count: ids.count, into: hidden)
+            }
+            let memory = blockSlots.memory(arena, count: batch.count, shape: model.configuration)
+            for block in model.blocks { block.forward(hidden, into: hidden, memory, shared, tokens, run) }
+            let scored = batch.targets.indices.filter { batch.targets[$0] != -100 }
+            return head.run(
+                hidden, scored: scored, targets: batch.targets, gradientScale: 1, dHidden: nil, arena, tokens, run,
+                observer: observer)
+        }
+    }
+}
