@@ -16,7 +16,10 @@ struct QLoRA: ParsableCommand {
               echo '"Once upon a time"' | qlora tokenize --model MODEL
             """,
         subcommands: [
-            Tokenize.self
+            Train.self,
+            Evaluate.self,
+            Generate.self,
+            Tokenize.self,
         ])
 
     @Flag(name: [.customShort("v"), .customLong("version")], help: "Print the version and exit.")

@@ -1,0 +1,60 @@
+internal import Adapters
+internal import DecoderModels
+internal import System
+
+/// Makes the adapter that `train` trains: sites, ranks and initial values.
+struct AdapterFactory {
+    private let options: AdapterOptions
+    private let baseName: String?
+
+    init(_ options: AdapterOptions, baseName: String?) {
+        self.options = options
+        self.baseName = baseName
+    }
+
+    /// The adapter and the configuration it will be saved with.
+    func make(_ base: DecoderModel, seed: UInt64) throws(Failure) -> (AdapterSet, AdapterConfiguration) {
+        guard 0..<1 ~= options.dropout else {
+            throw Failure(
+                .usage, "--dropout is \(options.dropout): a number from 0 to below 1 is expected",
+                remedy: "Change --dropout")
+        }
+        if let directory = options.initAdapter { return try goOn(from: directory, base) }
+        let ranks = RankRule(rank: options.rank, alpha: options.alpha, isRankStabilized: options.rslora)
+        try ranks.validate(.usage)
+        var selection = try TargetSelection(targets: options.targets, exclude: options.exclude)
+        if let layers = options.layers {
+            try selection.setLayers(option: layers, layerCount: base.configuration.layerCount)
+        }
+        let sites = try selection.select(from: base.sites, outputHead: base.head.site.path)
+        let adapters = AdapterSet(sites: try ranks.apply(to: sites), dropout: Float(options.dropout))
+        adapters.initialize(seed: seed)
+        let configuration = AdapterConfiguration(
+            baseModel: baseName, ranks: ranks, dropout: options.dropout,
+            targets: try savedTargets(selection, base), exclude: selection.exclude, layers: selection.layers)
+        return (adapters, configuration)
+    }
+
+    /// What PEFT would save as `target_modules`: names and patterns as they are, all-linear as the shortest suffixes.
+    private func savedTargets(_ selection: TargetSelection, _ base: DecoderModel) throws(Failure) -> ModuleSet {
+        if case .modules(let set) = selection.targets { return set }
+        var everyLayer = selection
+        everyLayer.layers = nil
+        let sites = try everyLayer.select(from: base.sites, outputHead: base.head.site.path)
+        return .names(TargetSelection.suffixes(of: sites, among: base.sites))
+    }
+
+    /// Rank, alpha, targets and values of an adapter that was made before.
+    private func goOn(from directory: String, _ base: DecoderModel) throws(Failure) -> (
+        AdapterSet, AdapterConfiguration
+    ) {
+        let loaded = try AdapterDirectory.read(directory, sites: base.sites, outputHead: base.head.site.path)
+        var configuration = loaded.configuration
+        if let baseName = options.baseName { configuration.baseModel = baseName }
+        configuration.dropout = options.dropout
+        let adapters = AdapterSet(
+            sites: loaded.parameters.entries.map { ($0.site, $0.rank, $0.scaling) }, dropout: Float(options.dropout))
+        _ = adapters.parameters.update(fromContentsOf: loaded.parameters.parameters)
+        return (adapters, configuration)
+    }
+}

@@ -1,0 +1,51 @@
+internal import Datasets
+internal import DecoderModels
+internal import ModelFiles
+internal import System
+internal import Tokenizers
+
+/// The rows of a training run: those trained on and those held out.
+struct TrainingData {
+    let training: [TrainingRow]
+    let evaluation: [TrainingRow]
+    /// What reading left out, in words; empty where nothing was.
+    let omissions: [String]
+    /// The files, for hashing.
+    let files: [String]
+
+    /// Reads the files of `--data` and `--eval-data`, or splits the former.
+    static func load(_ verb: Train, _ base: DecoderModel, _ directory: ModelDirectory, length: Int, seed: UInt64) throws
+        -> TrainingData
+    {
+        guard length >= 2 else {
+            throw Failure(.usage, "--max-length is \(length): 2 or more is expected", remedy: "Change --max-length")
+        }
+        let encoder = try RowEncoder.forModel(directory, base.configuration)
+        let options = try verb.rows.datasetOptions(LengthRule(maximumLength: length, overlong: verb.overlong))
+        let dataset = try Dataset.load(files: verb.data, options: options, encoder: encoder)
+        guard verb.evalData.isEmpty else {
+            let held = try Dataset.load(
+                files: verb.evalData,
+                options: try verb.rows.datasetOptions(LengthRule(maximumLength: nil)), encoder: encoder)
+            return TrainingData(
+                training: dataset.rows, evaluation: held.rows,
+                omissions: omissions(dataset.summary) + omissions(held.summary), files: verb.data + verb.evalData)
+        }
+        let split = try EvaluationSplit(fraction: verb.evalSplit, seed: seed).indices(rowCount: dataset.rows.count)
+        return TrainingData(
+            training: split.training.map { dataset.rows[$0] }, evaluation: split.evaluation.map { dataset.rows[$0] },
+            omissions: omissions(dataset.summary), files: verb.data)
+    }
+
+    static func omissions(_ summary: DatasetSummary) -> [String] {
+        var words: [String] = []
+        if summary.skippedCount > 0 {
+            let first = summary.skipped.first.map { "; the first: \($0)" } ?? ""
+            words.append("\(summary.skippedCount) rows could not be read and were left out\(first)")
+        }
+        if summary.droppedCount > 0 { words.append("\(summary.droppedCount) rows longer than the limit were left out") }
+        if summary.truncatedCount > 0 { words.append("\(summary.truncatedCount) rows were cut to the limit") }
+        if summary.splitCount > 0 { words.append("\(summary.splitCount) rows were split at the limit") }
+        return words
+    }
+}
