@@ -1,0 +1,58 @@
+import Adapters
+import DecoderModels
+import Kernels
+import ModelFiles
+import System
+import Tensors
+import TestSupport
+import Testing
+
+/// Whole models against transformers and PEFT: logits, losses and LoRA gradients of every fixture, on every
+/// instruction set.
+@Suite("Models against transformers and PEFT")
+struct FixtureModelTests {
+    /// float32 sums in another order than the reference's float64 differ by a few units of 2⁻²⁴ for each layer.
+    static let logitsTolerance = 1e-5
+    static let lossTolerance = 1e-5
+    /// The acceptance bound for gradients in float32 (relative Frobenius norm of each matrix).
+    static let gradientTolerance = 2e-5
+
+    @Test("Logits and losses", arguments: Fixtures.modelNames, InstructionSet.supported)
+    func forward(name: String, set: InstructionSet) throws {
+        let bench = try ModelBench(name, set: set)
+        try bench.expectLogits(prefix: "", tolerance: Self.logitsTolerance)
+        try bench.attachAdapter(gradients: false)
+        try bench.expectLogits(prefix: "adapted.", tolerance: Self.logitsTolerance)
+        let pass = ScoringPass(bench.model, capacity: 64, context: bench.context)
+        let losses = pass.run(TokenBatch(bench.sequences))
+        let mean = losses.reduce(0) { $0 + Double($1) } / Double(losses.count)
+        #expect(losses.count == bench.fixture.supervisedTokenCount)
+        #expect(abs(mean - bench.fixture.adaptedLoss) < Self.lossTolerance * bench.fixture.adaptedLoss)
+    }
+
+    @Test("LoRA gradients", arguments: Fixtures.modelNames, InstructionSet.supported)
+    func gradients(name: String, set: InstructionSet) throws {
+        let bench = try ModelBench(name, set: set)
+        try bench.attachAdapter(gradients: true)
+        let loss = bench.runStep(bench.sequences.map { [$0] }, recompute: .none)
+        #expect(abs(loss - bench.fixture.adaptedLoss) < Self.lossTolerance * bench.fixture.adaptedLoss)
+        for (index, entry) in bench.adapters.entries.enumerated() {
+            for part in ReferenceAdapter.Part.allCases {
+                let expected = try #require(bench.fixture.expected["gradient.\(entry.site.path).\(part.rawValue)"])
+                let found = bench.gradient(index, part)
+                #expect(
+                    relativeDifference(found, expected.values) < Self.gradientTolerance,
+                    "\(entry.site.path) \(part.rawValue)")
+            }
+        }
+    }
+
+    /// Relative Frobenius norm of a difference.
+    private func relativeDifference(_ found: [Float], _ expected: [Float]) -> Double {
+        let difference = zip(found, expected).reduce(0.0) { $0 + pow2(Double($1.0) - Double($1.1)) }
+        let size = expected.reduce(0.0) { $0 + pow2(Double($1)) }
+        return (difference / max(size, 1e-60)).squareRoot()
+    }
+
+    private func pow2(_ value: Double) -> Double { value * value }
+}
