@@ -143,8 +143,7 @@ let package = Package(
             exclude: ["Fixtures"],
             swiftSettings: strict),
         .testTarget(
-            name: "TokenizersTests", dependencies: ["Tokenizers", "System", "TestSupport"], exclude: ["Fixtures"],
-            swiftSettings: strict),
+            name: "TokenizersTests", dependencies: ["Tokenizers", "System", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "ModelFilesTests", dependencies: ["ModelFiles", "Kernels", "Tensors", "System", "TestSupport"],
             exclude: ["Fixtures"], swiftSettings: strict),

@@ -31,7 +31,7 @@ package enum DynamicMap {
 
     /// The code of each of 65536 equidistant points of [-1, 1]: the first code whose upper midpoint is not below the
     /// point. Coarser than the nearest code near 0: the point of 0.0 has code 131.
-    private static let codes: [UInt8] = {
+    private static let pointCodes: [UInt8] = {
         var code = 0
         return (0..<65536).map { index -> UInt8 in
             let point = -1 + 2 * Float(index) / 65535
@@ -40,22 +40,19 @@ package enum DynamicMap {
         }
     }()
 
-    /// Quantizes numbers in blocks of 256.
+    /// Quantizes one block of at most 256 numbers.
     ///
-    /// - Returns: a code for each number and the largest magnitude of each block.
-    package static func quantize(_ values: [Float]) -> (codes: [UInt8], absmax: [Float]) {
-        var output = [UInt8](repeating: 0, count: values.count), largest: [Float] = []
-        for start in stride(from: 0, to: values.count, by: blockSize) {
-            let range = start..<min(start + blockSize, values.count)
-            let absmax = values[range].reduce(0) { max($0, $1.magnitude) }
-            largest.append(absmax)
-            guard absmax > 0 else { continue }
-            let factor = 1 / absmax
-            for index in range {
-                let x = max(-1, min(1, values[index] * factor))
-                output[index] = codes[Int((x + 1) * 0.5 * 65535 + 0.5)]
-            }
+    /// - Parameters:
+    ///   - codes: takes a code for each number, from `start` on; they are 0 before.
+    /// - Returns: the largest magnitude of the block.
+    static func quantize(_ values: [Float], into codes: inout [UInt8], at start: Int) -> Float {
+        let absmax = values.reduce(0) { max($0, $1.magnitude) }
+        guard absmax > 0 else { return 0 }
+        let factor = 1 / absmax
+        for (index, value) in values.enumerated() {
+            let x = max(-1, min(1, value * factor))
+            codes[start + index] = pointCodes[Int((x + 1) * 0.5 * 65535 + 0.5)]
         }
-        return (output, largest)
+        return absmax
     }
 }

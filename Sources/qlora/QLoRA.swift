@@ -16,6 +16,8 @@ struct QLoRA: ParsableCommand {
               echo '"Once upon a time"' | qlora tokenize --model MODEL
             """,
         subcommands: [
+            Inspect.self,
+            Quantize.self,
             Train.self,
             Evaluate.self,
             Generate.self,

@@ -49,8 +49,15 @@ extension StoredTensor {
     /// Refuses NaN and infinities; reads the whole tensor once.
     ///
     /// - Throws: `Failure` of kind `badData` with tensor, index of the element and byte offset.
-    public func checkFinite() throws(Failure) {
-        guard let index = FiniteScan.firstNonFinite(bytes, type: type) else { return }
+    public func checkFinite() throws(Failure) { try checkFinite(0..<byteCount) }
+
+    /// Refuses NaN and infinities in a range of the tensor's bytes that begins and ends with an element.
+    ///
+    /// - Throws: `Failure` of kind `badData` with tensor, index of the element and byte offset.
+    public func checkFinite(_ range: Range<Int>) throws(Failure) {
+        let slice = UnsafeRawBufferPointer(rebasing: bytes[range])
+        guard let found = FiniteScan.firstNonFinite(slice, type: type) else { return }
+        let index = range.lowerBound * 8 / type.bitCount + found
         try file.file.throwIfChanged()
         var place = self.place
         place.byteOffset = entry.byteOffset + index * type.bitCount / 8
