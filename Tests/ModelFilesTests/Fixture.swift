@@ -30,3 +30,8 @@ enum Fixture {
         withUnsafeBytes(of: UInt64(header.count).littleEndian) { Array($0) } + header + data
     }
 }
+
+extension Fixture {
+    /// The two bytes of a number, lowest first.
+    static func bytes(_ number: UInt16) -> [UInt8] { [UInt8(number & 0xFF), UInt8(number >> 8)] }
+}

@@ -7,11 +7,13 @@ public final class FloatVector: Sendable {
     /// Elements.
     public let count: Int
 
-    /// The elements, valid while the object lives, aligned to 64 bytes.
+    /// The elements, aligned to 64 bytes. Valid while the object lives: whoever keeps the pointer keeps the object.
     public var base: UnsafePointer<Float> { UnsafePointer(memory.floats) }
 
-    /// The elements as a buffer, valid while the object lives.
-    public var elements: UnsafeBufferPointer<Float> { UnsafeBufferPointer(start: base, count: count) }
+    /// A copy of the elements.
+    public var elements: [Float] {
+        withExtendedLifetime(self) { Array(UnsafeBufferPointer(start: base, count: count)) }
+    }
 
     /// Converts a tensor exactly; float64 is rounded.
     ///
