@@ -143,7 +143,8 @@ let package = Package(
             exclude: ["Fixtures"],
             swiftSettings: strict),
         .testTarget(
-            name: "TokenizersTests", dependencies: ["Tokenizers", "System", "TestSupport"], swiftSettings: strict),
+            name: "TokenizersTests", dependencies: ["Tokenizers", "System", "TestSupport"], exclude: ["Fixtures"],
+            swiftSettings: strict),
         .testTarget(
             name: "ModelFilesTests", dependencies: ["ModelFiles", "Kernels", "Tensors", "System", "TestSupport"],
             exclude: ["Fixtures"], swiftSettings: strict),

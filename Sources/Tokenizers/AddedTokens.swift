@@ -24,6 +24,8 @@ struct AddedTokens: Sendable {
     private(set) var tokens: [AddedToken] = []
     /// What a person should know: ids that differ from those in the file.
     private(set) var warnings: [String] = []
+    /// Normalized forms, by id, where they differ: what such tokens decode to.
+    private(set) var normalizedTexts: [Int32: [UInt8]] = [:]
     /// Matched in the text as it is.
     private var literal = TokenTrie()
     /// Matched in normalized text.
@@ -86,6 +88,7 @@ struct AddedTokens: Sendable {
             text.bytes = token.content
             normalizer?.normalize(&text)
             guard text.count > 0 else { continue }
+            if text.bytes != token.content { normalizedTexts[token.id] = text.bytes }
             normalized.insert(text.bytes, value: Int32(index))
         }
     }
@@ -135,10 +138,11 @@ struct AddedTokens: Sendable {
         return end < count && isWord(UTF8Decoding.scalar(bytes, end).value)
     }
 
-    /// `\w`: alphabetic, marks, decimal digits, connecting punctuation, joiners.
+    /// `\w`: alphabetic, marks, decimal digits, connecting punctuation, joiners; of Unicode 16, as in the library.
     private static func isWord(_ value: UInt32) -> Bool {
         guard let scalar = Unicode.Scalar(value) else { return false }
         let properties = scalar.properties
+        guard let age = properties.age, age.major <= 16 else { return false }
         if properties.isAlphabetic || properties.isJoinControl { return true }
         switch properties.generalCategory {
         case .nonspacingMark, .spacingMark, .enclosingMark, .decimalNumber, .connectorPunctuation: return true

@@ -33,15 +33,11 @@ public final class Tokenizer: Sendable {
     private let specialIDs: Set<Int32>
     private let normalizer: (any Normalizer)?
     private let preTokenizer: (any PreTokenizer)?
-    private let model: any TokenModel
+    private let model: CachedModel
     /// The model for text that must not make control tokens; the same where it makes none.
-    private let plainModel: any TokenModel
-    private let hasOwnPlainModel: Bool
+    private let plainModel: CachedModel
     private let postProcessor: (any PostProcessor)?
     private let decoder: (any Decoder)?
-    /// Words seen before; a call takes it away while it runs.
-    private let cache = Mutex<WordCache?>(WordCache())
-
     /// Reads a tokenizer.json.
     ///
     /// - Parameters:
@@ -72,7 +68,7 @@ public final class Tokenizer: Sendable {
         guard let modelSource = try root.component("model") else {
             throw root.failure(.badData, "is missing: this is no tokenizer.json", key: "model")
         }
-        model = try TokenModels.make(modelSource, isByteLevel: isByteLevel)
+        let model = try TokenModels.make(modelSource, isByteLevel: isByteLevel)
         var vocabulary = model.vocabulary
         let addedValues = root.object["added_tokens"].map(\.isNull) == false ? try root.array("added_tokens") : []
         added = try AddedTokens(addedValues, vocabulary: &vocabulary, normalizer: normalizer, file: file)
@@ -80,9 +76,8 @@ public final class Tokenizer: Sendable {
             throw root.failure(.badData, "there is no token", key: "model.vocab")
         }
         specialIDs = added.specialIDs
-        let plain = model.withholding(specialIDs)
-        plainModel = plain ?? model
-        hasOwnPlainModel = plain != nil
+        self.model = CachedModel(model)
+        plainModel = model.withholding(specialIDs).map { CachedModel($0) } ?? self.model
         postProcessor = try root.component("post_processor").map { (source) throws(Failure) in
             try PostProcessors.make(source)
         }
@@ -141,10 +136,8 @@ public final class Tokenizer: Sendable {
         var result = TokenizedText(ids: template.prefix, ranges: [])
         if tracksOffsets { result.ranges = template.prefix.map { _ in 0..<0 } }
 
-        let usesPlainModel = controlText == .plain && hasOwnPlainModel
-        let model = usesPlainModel ? plainModel : self.model
-        // The plain model has no cache of its own: it exists for few tokenizers.
-        var words = usesPlainModel ? WordCache() : takeCache()
+        let model = controlText == .plain ? plainModel : self.model
+        var words = model.takeWords()
         let withSpecial = controlText == .parse
         bytes.withUnsafeBufferPointer { buffer in
             for part in added.parts(bytes, normalized: false, withSpecial: withSpecial) {
@@ -165,11 +158,11 @@ public final class Tokenizer: Sendable {
                         continue
                     }
                     let slice = piece.slice(part.range)
-                    encode(slice, isAtStart: isAtStart && part.range.lowerBound == 0, model, &words, &result)
+                    encode(slice, isAtStart: isAtStart && part.range.lowerBound == 0, model.model, &words, &result)
                 }
             }
         }
-        if !usesPlainModel { returnCache(words) }
+        model.returnWords(words)
         result.ids.append(contentsOf: template.suffix)
         if tracksOffsets { for _ in template.suffix { result.ranges.append(bytes.count..<bytes.count) } }
         return result
@@ -203,18 +196,6 @@ public final class Tokenizer: Sendable {
         if !pieces.text.tracksOffsets { result.ids.append(contentsOf: buffer.ids) }
     }
 
-    private func takeCache() -> WordCache {
-        cache.withLock { cache in
-            defer { cache = nil }
-            return cache ?? WordCache()
-        }
-    }
-
-    private func returnCache(_ words: consuming WordCache) {
-        let returned = words
-        cache.withLock { $0 = returned }
-    }
-
     // MARK: Decoding
 
     /// The text of ids; ids without a token are left out, bytes that are no UTF-8 become U+FFFD.
@@ -231,7 +212,7 @@ public final class Tokenizer: Sendable {
     func texts(_ ids: some Sequence<Int32>, skipSpecialTokens: Bool) -> [[UInt8]] {
         ids.compactMap { id in
             if skipSpecialTokens, specialIDs.contains(id) { return nil }
-            return vocabulary.bytes(id).map { Array($0) }
+            return added.normalizedTexts[id] ?? vocabulary.bytes(id).map { Array($0) }
         }
     }
 
@@ -247,4 +228,22 @@ public final class Tokenizer: Sendable {
 
     /// How many texts at the end begin a character that later ones may finish.
     func unfinishedCount(_ texts: [[UInt8]]) -> Int { decoder?.unfinishedCount(texts) ?? 0 }
+}
+
+/// A model with the words it has seen before. A call takes the words away while it runs, so that calls do not wait for
+/// each other; of several that run at once the last one's words stay.
+private final class CachedModel: Sendable {
+    let model: any TokenModel
+    private let words = Mutex<WordCache?>(nil)
+
+    init(_ model: any TokenModel) { self.model = model }
+
+    func takeWords() -> WordCache {
+        words.withLock { words in
+            defer { words = nil }
+            return words ?? WordCache()
+        }
+    }
+
+    func returnWords(_ used: WordCache) { words.withLock { $0 = used } }
 }

@@ -9,6 +9,11 @@ public struct TokenizerDirectory: Sendable {
     public struct NamedToken: Sendable, Equatable {
         public let text: String
         public let id: Int32
+
+        public init(text: String, id: Int32) {
+            self.text = text
+            self.id = id
+        }
     }
 
     public let tokenizer: Tokenizer

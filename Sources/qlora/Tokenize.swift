@@ -55,7 +55,7 @@ struct Tokenize: VerbCommand {
                 guard error.kind == .badData else { throw error }
                 firstFailure = firstFailure ?? error
                 failureCount += 1
-                try output.add(.object(JSONObject([("error", .string("\(error)"))])))
+                try output.add(JSONWriter.compact.string(.object(JSONObject([("error", .string("\(error)"))]))))
             }
         }
         try output.finish()
@@ -79,14 +79,14 @@ struct Tokenize: VerbCommand {
         }
     }
 
-    private func encoded(_ value: JSONValue, _ tokenizer: Tokenizer, _ line: Int) throws(Failure) -> JSONValue {
+    private func encoded(_ value: JSONValue, _ tokenizer: Tokenizer, _ line: Int) throws(Failure) -> String {
         guard let text = value.string else {
             throw Failure(
                 .badData, "a JSON string is expected on each line, not \(value.kindName)", at: place(line),
                 remedy: decode ? nil : "Give --decode to turn ids into text")
         }
         let ids = tokenizer.encode(text, addSpecialTokens: !noSpecialTokens, controlText: controlText)
-        return .array(ids.map { .integer(Int($0)) })
+        return "[" + ids.lazy.map(String.init).joined(separator: ",") + "]"
     }
 
     /// The ids between those that the template puts around a text, where they are there.
@@ -101,7 +101,7 @@ struct Tokenize: VerbCommand {
         return middle
     }
 
-    private func decoded(_ value: JSONValue, _ tokenizer: Tokenizer, _ line: Int) throws(Failure) -> JSONValue {
+    private func decoded(_ value: JSONValue, _ tokenizer: Tokenizer, _ line: Int) throws(Failure) -> String {
         guard let values = value.array else {
             throw Failure(
                 .badData, "a JSON array of ids is expected on each line, not \(value.kindName)", at: place(line))
@@ -117,7 +117,8 @@ struct Tokenize: VerbCommand {
             }
             ids.append(id)
         }
-        return .string(tokenizer.decode(withoutTemplate(ids, tokenizer), skipSpecialTokens: false))
+        let text = tokenizer.decode(withoutTemplate(ids, tokenizer), skipSpecialTokens: false)
+        return JSONWriter.compact.string(.string(text))
     }
 }
 
@@ -133,9 +134,10 @@ private struct ResultLines {
 
     init(console: Console) { self.console = console }
 
-    mutating func add(_ value: JSONValue) throws(Failure) {
+    /// Adds one JSON text.
+    mutating func add(_ line: String) throws(Failure) {
         if console.isJSON { text += count == 0 ? "[\n" : ",\n" }
-        text += JSONWriter.compact.string(value)
+        text += line
         if !console.isJSON { text += "\n" }
         count += 1
         if text.utf8.count >= Self.blockByteCount { try flush() }

@@ -41,15 +41,15 @@ struct OptimizerTests {
     @Test func gradientsAreScaledFirst() throws {
         let optimizer = try Optimizers.named("adamw").init(OptimizerSettings())
         var scaled: [Float] = [1, 2], plain = scaled
-        var states = [[Float]](repeating: [0, 0], count: 4)
+        var m1: [Float] = [0, 0], v1: [Float] = [0, 0], m2: [Float] = [0, 0], v2: [Float] = [0, 0]
         update(
-            optimizer, &scaled, [0.5, -4], &states[0], &states[1],
+            optimizer, &scaled, [0.5, -4], &m1, &v1,
             OptimizerStep(number: 1, learningRate: 0.01, gradientScale: 0.25))
         update(
-            optimizer, &plain, [0.125, -1], &states[2], &states[3],
+            optimizer, &plain, [0.125, -1], &m2, &v2,
             OptimizerStep(number: 1, learningRate: 0.01, gradientScale: 1))
         #expect(scaled == plain)
-        #expect(states[0] == states[2] && states[1] == states[3])
+        #expect(m1 == m2 && v1 == v2)
     }
 
     private func update(

@@ -13,7 +13,11 @@ package enum ModuleSet: Sendable, Equatable {
     package init(option: String, named optionName: String) throws(Failure) {
         if option.count >= 2, option.hasPrefix("/"), option.hasSuffix("/") {
             let pattern = String(option.dropFirst().dropLast())
-            _ = try ModulePattern(pattern)
+            do throws(Failure) {
+                _ = try ModulePattern(pattern)
+            } catch {
+                throw Failure(.usage, "\(optionName) is \"\(option)\": \(error.what)", remedy: "Correct the pattern")
+            }
             self = .pattern(pattern)
             return
         }

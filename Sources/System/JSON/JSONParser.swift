@@ -196,7 +196,7 @@ public struct JSONParser {
         }
         position += 1
         var object = JSONObject()
-        var seen: Set<[UInt8]> = []
+        var keys = KeySet()
         skipSpace()
         if position < bytes.count, bytes[position] == UInt8(ascii: "}") {
             position += 1
@@ -209,7 +209,7 @@ public struct JSONParser {
             }
             let keyOffset = position
             let key = try string()
-            guard seen.insert(Array(key.utf8)).inserted else {
+            guard keys.insert(key, in: object) else {
                 throw failure("the key \"\(key)\" appears twice in one object", at: keyOffset)
             }
             skipSpace()

@@ -1,5 +1,5 @@
 /// A parsed JSON document. Objects keep the order of the file; numbers keep their text, so that an integer stays one.
-public indirect enum JSONValue: Sendable {
+public enum JSONValue: Sendable {
     case null
     case bool(Bool)
     case number(JSONNumber)

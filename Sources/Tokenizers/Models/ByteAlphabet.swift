@@ -20,6 +20,11 @@ enum ByteAlphabet {
         return table
     }()
 
+    /// The byte of a character, nil outside the alphabet.
+    static func byte(of scalar: UInt32) -> UInt8? {
+        scalar < 0x144 && bytes[Int(scalar)] >= 0 ? UInt8(bytes[Int(scalar)]) : nil
+    }
+
     /// The bytes a token stands for; nil if it holds a character outside the alphabet.
     static func bytes(of token: ArraySlice<UInt8>) -> [UInt8]? {
         bytes.withUnsafeBufferPointer { table in

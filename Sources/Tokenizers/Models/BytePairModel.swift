@@ -31,14 +31,19 @@ struct BytePairModel: TokenModel {
         var words = ByteTable(), scalarIDs = PairTable()
         var byteIDs = [Int32](repeating: -1, count: isByteLevel ? 256 : 128)
         for id in 0..<Int32(vocabulary.idEnd) {
-            guard let token = vocabulary.bytes(id) else { continue }
-            let key = isByteLevel ? ByteAlphabet.bytes(of: token) : Array(token)
-            guard let key, let first = key.first else { continue }
-            if options.ignoresMerges { words.insert(key, value: id) }
-            if key.count == 1, Int(first) < byteIDs.count { byteIDs[Int(first)] = id }
-            guard !isByteLevel, first >= 0x80, key.count == UTF8Decoding.byteCount(first: first) else { continue }
-            let scalar = key.withUnsafeBufferPointer { UTF8Decoding.scalar($0.baseAddress!, 0).value }
-            scalarIDs.set(UInt64(scalar), UInt64(UInt32(bitPattern: id)))
+            guard let token = vocabulary.bytes(id), let first = token.first else { continue }
+            if options.ignoresMerges, let key = isByteLevel ? ByteAlphabet.bytes(of: token) : Array(token) {
+                words.insert(key, value: id)
+            }
+            guard token.count == UTF8Decoding.byteCount(first: first) else { continue }
+            let scalar = token.withUnsafeBufferPointer { UTF8Decoding.scalar($0.baseAddress!, 0).value }
+            if isByteLevel {
+                if let byte = ByteAlphabet.byte(of: scalar) { byteIDs[Int(byte)] = id }
+            } else if scalar < 128 {
+                byteIDs[Int(scalar)] = id
+            } else {
+                scalarIDs.set(UInt64(scalar), UInt64(UInt32(bitPattern: id)))
+            }
         }
         unknownID = try options.unknownToken.map { (token) throws(Failure) in
             guard let id = vocabulary.id(Array(token.utf8)) else {

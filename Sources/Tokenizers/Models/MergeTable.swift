@@ -24,25 +24,29 @@ struct MergeTable: Sendable {
         }
         var list: [Merge] = []
         list.reserveCapacity(values.count)
+        var joined: [UInt8] = []
         for (index, value) in values.enumerated() {
             if let text = value.string, text.utf8.starts(with: "#version".utf8) { continue }
-            guard let (left, right) = Self.parts(value) else {
+            guard let leftCount = Self.join(value, into: &joined) else {
                 throw source.failure(
                     .badData, "a merge is \"left right\" with one space, or [\"left\", \"right\"]",
                     key: "merges[\(index)]")
             }
-            func id(_ token: [UInt8], _ role: String) throws(Failure) -> Int32 {
-                guard let id = vocabulary.id(token) else {
+            func id(_ range: Range<Int>, _ role: String) throws(Failure) -> Int32 {
+                let id = joined.withUnsafeBufferPointer { vocabulary.id(UnsafeBufferPointer(rebasing: $0[range])) }
+                guard let id else {
                     throw source.failure(
-                        .badData, "\(role) \"\(String(decoding: token, as: UTF8.self))\" is not in the vocabulary",
+                        .badData,
+                        "\(role) \"\(String(decoding: joined[range], as: UTF8.self))\" is not in the vocabulary",
                         key: "merges[\(index)]")
                 }
                 return id
             }
             list.append(
                 Merge(
-                    left: try id(left, "the left part"), right: try id(right, "the right part"),
-                    result: try id(left + right, "the result")))
+                    left: try id(0..<leftCount, "the left part"),
+                    right: try id(leftCount..<joined.count, "the right part"),
+                    result: try id(0..<joined.count, "the result")))
         }
         self.init(list)
     }
@@ -57,15 +61,20 @@ struct MergeTable: Sendable {
         self.table = table
     }
 
-    private static func parts(_ value: JSONValue) -> ([UInt8], [UInt8])? {
+    /// Puts the two parts of a merge behind each other; the count of the left one, nil for anything but two texts.
+    private static func join(_ value: JSONValue, into joined: inout [UInt8]) -> Int? {
+        joined.removeAll(keepingCapacity: true)
         if let pair = value.array {
             guard pair.count == 2, let left = pair[0].string, let right = pair[1].string else { return nil }
-            return (Array(left.utf8), Array(right.utf8))
+            joined.append(contentsOf: left.utf8)
+            joined.append(contentsOf: right.utf8)
+            return left.utf8.count
         }
-        guard let text = value.string.map({ Array($0.utf8) }), let space = text.firstIndex(of: 0x20),
-            !text[(space + 1)...].contains(0x20)
-        else { return nil }
-        return (Array(text[..<space]), Array(text[(space + 1)...]))
+        guard let text = value.string else { return nil }
+        joined.append(contentsOf: text.utf8)
+        guard let space = joined.firstIndex(of: 0x20) else { return nil }
+        joined.remove(at: space)
+        return joined[space...].contains(0x20) ? nil : space
     }
 
     /// Rank in the upper half, resulting id in the lower; nil where the two do not merge.
@@ -88,31 +97,31 @@ struct MergeTable: Sendable {
     /// be cut between them without changing its ids: the symbol that ends at the cut always ends with the one
     /// character, the symbol that begins there begins with the other.
     func junctions(_ vocabulary: Vocabulary, isByteLevel: Bool) -> PairTable {
+        var ends: [(first: UInt32, last: UInt32)?] = []
+        ends.reserveCapacity(vocabulary.idEnd)
+        for id in 0..<Int32(vocabulary.idEnd) { ends.append(Self.characters(vocabulary, id, isByteLevel)) }
         var junctions = PairTable()
         for merge in list {
-            guard let left = Self.characters(vocabulary, merge.left, isByteLevel)?.last,
-                let right = Self.characters(vocabulary, merge.right, isByteLevel)?.first
-            else { continue }
+            guard let left = ends[Int(merge.left)]?.last, let right = ends[Int(merge.right)]?.first else { continue }
             junctions.set(UInt64(left) << 32 | UInt64(right), 1)
         }
         return junctions
     }
 
-    private static func characters(_ vocabulary: Vocabulary, _ id: Int32, _ isByteLevel: Bool) -> (
-        first: UInt32, last: UInt32
-    )? {
-        guard let token = vocabulary.bytes(id) else { return nil }
-        if isByteLevel {
-            guard let bytes = ByteAlphabet.bytes(of: token), let first = bytes.first, let last = bytes.last else {
-                return nil
-            }
-            return (UInt32(first), UInt32(last))
-        }
-        return token.withUnsafeBufferPointer { token in
-            guard let pointer = token.baseAddress, token.count > 0 else { return nil }
+    /// The first and last character of a token (as bytes, with a byte-level vocabulary); nil where there is none. A
+    /// byte-level token with a character outside the alphabet is never made of text, so it may be left out.
+    private static func characters(
+        _ vocabulary: Vocabulary, _ id: Int32, _ isByteLevel: Bool
+    ) -> (first: UInt32, last: UInt32)? {
+        guard let token = vocabulary.bytes(id), !token.isEmpty else { return nil }
+        let (first, last) = token.withUnsafeBufferPointer { token in
+            let pointer = token.baseAddress!
             return (
                 UTF8Decoding.scalar(pointer, 0).value, UTF8Decoding.scalarBefore(pointer, token.count, from: 0).value
             )
         }
+        guard isByteLevel else { return (first, last) }
+        guard let first = ByteAlphabet.byte(of: first), let last = ByteAlphabet.byte(of: last) else { return nil }
+        return (UInt32(first), UInt32(last))
     }
 }

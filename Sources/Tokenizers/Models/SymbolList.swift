@@ -64,13 +64,13 @@ struct SymbolList {
             for index in 0..<count { buffer[index] = Int32(truncatingIfNeeded: index - 1) }
             initialized = count
         }
-        var heap = MergeHeap()
+        var found: [UInt64] = []
         for index in 0..<count - 1 {
             if let merge = merges.find(ids[index], ids[index + 1]) {
-                heap.add(rank: UInt32(merge >> 32), position: index)
+                found.append(MergeHeap.key(rank: UInt32(merge >> 32), position: index))
             }
         }
-        heap.order()
+        var heap = MergeHeap(found)
         while let (rank, position) = heap.removeFirst() {
             guard lengths[position] > 0 else { continue }
             let right = Int(next[position])
@@ -102,17 +102,20 @@ struct SymbolList {
     }
 }
 
-/// A four-way heap of (rank, position), smallest first.
+/// A queue of (rank, position), smallest first: what was there at the beginning in a sorted list, what came later in a
+/// four-way heap.
 private struct MergeHeap {
+    private var initial: [UInt64] = []
+    private var firstInitial = 0
     private var keys: [UInt64] = []
 
-    mutating func add(rank: UInt32, position: Int) { keys.append(UInt64(rank) << 32 | UInt64(position)) }
+    init(_ initial: [UInt64]) { self.initial = initial.sorted() }
 
-    /// Makes a heap of what was added: in order is a heap.
-    mutating func order() { keys.sort() }
+    @inline(__always)
+    static func key(rank: UInt32, position: Int) -> UInt64 { UInt64(rank) << 32 | UInt64(position) }
 
     mutating func insert(rank: UInt32, position: Int) {
-        let key = UInt64(rank) << 32 | UInt64(position)
+        let key = Self.key(rank: rank, position: position)
         var index = keys.count
         keys.append(key)
         keys.withUnsafeMutableBufferPointer { keys in
@@ -127,25 +130,34 @@ private struct MergeHeap {
     }
 
     mutating func removeFirst() -> (rank: UInt32, position: Int)? {
-        guard let first = keys.first, let last = keys.popLast() else { return nil }
-        if !keys.isEmpty {
-            keys.withUnsafeMutableBufferPointer { keys in
-                var index = 0
-                while true {
-                    let child = index << 2 + 1
-                    guard child < keys.count else { break }
-                    var smallest = child
-                    for other in child + 1..<max(child + 1, min(child + 4, keys.count))
-                    where keys[other] < keys[smallest] {
-                        smallest = other
-                    }
-                    guard keys[smallest] < last else { break }
-                    keys[index] = keys[smallest]
-                    index = smallest
-                }
-                keys[index] = last
-            }
+        let first: UInt64
+        if firstInitial < initial.count, keys.isEmpty || initial[firstInitial] < keys[0] {
+            first = initial[firstInitial]
+            firstInitial += 1
+        } else {
+            guard let smallest = keys.first, let last = keys.popLast() else { return nil }
+            first = smallest
+            if !keys.isEmpty { sink(last) }
         }
         return (UInt32(truncatingIfNeeded: first >> 32), Int(truncatingIfNeeded: first & 0xFFFF_FFFF))
+    }
+
+    /// Puts a key in place of the first one.
+    private mutating func sink(_ key: UInt64) {
+        keys.withUnsafeMutableBufferPointer { keys in
+            var index = 0
+            while true {
+                let child = index << 2 + 1
+                guard child < keys.count else { break }
+                var smallest = child
+                for other in child + 1..<max(child + 1, min(child + 4, keys.count)) where keys[other] < keys[smallest] {
+                    smallest = other
+                }
+                guard keys[smallest] < key else { break }
+                keys[index] = keys[smallest]
+                index = smallest
+            }
+            keys[index] = key
+        }
     }
 }

@@ -45,12 +45,13 @@ struct Vocabulary: Sendable {
                 throw source.failure(
                     .badData, "the tokens \"\(other)\" and \"\(member.key)\" have the same id \(id)", key: "vocab")
             }
-            insert(Array(member.key.utf8), id: Int32(id))
+            var key = member.key
+            key.withUTF8 { insert($0, id: Int32(id)) }
         }
     }
 
     /// Adds a token under an id that is free.
-    mutating func insert(_ token: [UInt8], id: Int32) {
+    mutating func insert(_ token: UnsafeBufferPointer<UInt8>, id: Int32) {
         let index = Int(id)
         while starts.count <= index {
             starts.append(-1)
@@ -62,6 +63,9 @@ struct Vocabulary: Sendable {
         ids.insert(token, value: id)
     }
 
+    mutating func insert(_ token: [UInt8], id: Int32) { token.withUnsafeBufferPointer { insert($0, id: id) } }
+
+    func id(_ token: UnsafeBufferPointer<UInt8>) -> Int32? { ids.find(token) }
     func id(_ token: [UInt8]) -> Int32? { ids.find(token) }
 
     /// The text of a token, nil for an id without one.

@@ -103,6 +103,8 @@ struct LoopOptions: ParsableArguments {
         guard warmupSteps == nil || warmupRatio == nil else {
             throw Failure(.usage, "--warmup-steps and --warmup-ratio are both given", remedy: "Leave one of them out")
         }
+        _ = try Schedules.named(schedule)
+        _ = try Optimizers.named(optimizer)
         var settings = TrainingSettings()
         settings.epochs = epochs
         settings.maximumSteps = maxSteps

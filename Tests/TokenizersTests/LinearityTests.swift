@@ -1,0 +1,42 @@
+import Testing
+import Tokenizers
+
+/// No text is slow: time grows with the length, whatever repeats in it.
+@Suite(.serialized) struct LinearityTests {
+    /// Doubling the text doubles the time, with room for a machine that is busy with other things.
+    static let mostGrowth = 4.0
+
+    static let units = [
+        "a", " ", "_", "\n", "的", "ab", " a", "\t ", "!", "1", "\u{301}", "\u{1100}", "A", "<", "<s", "e\u{301}\u{327}",
+        "é ", "\u{0}",
+    ]
+
+    private func seconds(_ body: () -> Void) -> Double {
+        (0..<3).map { _ in
+            let time = ContinuousClock().measure(body).components
+            return Double(time.seconds) + Double(time.attoseconds) * 1e-18
+        }.min() ?? 0
+    }
+
+    @Test(arguments: ["gpt2", "llama2", "qwen2", "llama3", "tekken", "gemma", "added-tokens", "metaspace-split"])
+    func timeIsLinearInTheLength(name: String) throws {
+        let tokenizer = try Fixture(name).tokenizer
+        for unit in Self.units {
+            let short = String(repeating: unit, count: 20_000)
+            let long = short + short
+            let shortTime = seconds { _ = tokenizer.encode(short) }
+            let longTime = seconds { _ = tokenizer.encode(long) }
+            // A constant amount of noise is allowed below ten milliseconds.
+            #expect(longTime < Self.mostGrowth * shortTime + 0.01, "\(name): \(unit.debugDescription)")
+        }
+    }
+
+    @Test(arguments: ["gpt2", "llama2"])
+    func aLongWordKeepsItsText(name: String) throws {
+        let tokenizer = try Fixture(name).tokenizer
+        for unit in ["a", " ", "的", "sheep"] {
+            let text = String(repeating: unit, count: 50_000)
+            #expect(tokenizer.decode(tokenizer.encode(text, addSpecialTokens: false), skipSpecialTokens: false) == text)
+        }
+    }
+}
