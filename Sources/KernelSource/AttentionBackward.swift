@@ -49,13 +49,8 @@ func attentionBackward(_ task: UnsafePointer<qk_attention_backward>) {
             logSumExp.update(from: saved, count: count)
             deltas.update(repeating: 0, count: queryBlock)
             for row in 0..<count {
-                let left = dOut + row &* Int(task.d_out_stride)
-                let right = out + row &* Int(task.out_stride)
-                var sum = qv_splat(0)
-                forEachVector(Int64(width)) { at, valid in
-                    sum = qv_multiply_add(lanes(left + at, valid), lanes(right + at, valid), sum)
-                }
-                deltas[row] = qv_sum(sum)
+                deltas[row] = dotProduct(
+                    dOut + row &* Int(task.d_out_stride), out + row &* Int(task.out_stride), width)
             }
             dQ.update(repeating: 0, count: padded &* queryBlock)
 
@@ -107,7 +102,7 @@ func attentionBackward(_ task: UnsafePointer<qk_attention_backward>) {
 
 /// From scores and dP of sixteen queries (lanes) with a block of keys (rows): the probabilities, in place of the
 /// scores, and the gradients of the scores before the cap, p * (dP - delta), in place of dP.
-@inline(__always)
+@inline(never)
 private func differentiateLanes(
     _ weights: UnsafeMutablePointer<Float>, _ gradients: UnsafeMutablePointer<Float>, keyCount: Int, query: Int,
     diagonal: Int, window: Int, softCap: Float, logSumExp: UnsafePointer<Float>, deltas: UnsafePointer<Float>
@@ -142,21 +137,12 @@ private func differentiateLanes(
     }
 }
 
-/// Copies a block, see `copyToBlock`, back to rows, multiplied by `factor`.
-@inline(__always)
-private func copyFromBlock(
-    _ block: UnsafePointer<Float>, blockRows: Int, rows: Int, width: Int, factor: Float,
-    _ to: UnsafeMutablePointer<Float>, stride: Int
-) {
-    let factor = qv_splat(factor)
-    var column = 0
-    while column < width {
-        let columns = min(columnBlock, width &- column)
-        for row in 0..<rows {
-            let source = block + (column &* blockRows &+ row &* columnBlock)
-            let target = to + (row &* stride &+ column)
-            forEachVector(Int64(columns)) { at, valid in put(factor * qv_load(source + at), target + at, valid) }
-        }
-        column &+= columnBlock
+/// The dot product of two rows, in one fixed order.
+@inline(never)
+private func dotProduct(_ x: UnsafePointer<Float>, _ y: UnsafePointer<Float>, _ count: Int) -> Float {
+    var sum = qv_splat(0)
+    forEachVector(Int64(count)) { at, valid in
+        sum = qv_multiply_add(lanes(x + at, valid), lanes(y + at, valid), sum)
     }
+    return qv_sum(sum)
 }

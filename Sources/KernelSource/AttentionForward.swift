@@ -55,18 +55,7 @@ func attentionForward(_ task: UnsafePointer<qk_attention_forward>) {
         firstKey &+= keyBlock
     }
 
-    for row in 0..<rows {
-        let normalizer = qv_splat(normalizers[row])
-        var column = 0
-        while column < width {
-            let block = sums + (column &* queryBlock &+ row &* columnBlock)
-            let target = task.out + (row &* Int(task.out_stride) &+ column)
-            forEachVector(Int64(min(columnBlock, width &- column))) { at, valid in
-                put(qv_load(block + at) / normalizer, target + at, valid)
-            }
-            column &+= columnBlock
-        }
-    }
+    divideRows(sums, by: normalizers, rows: rows, width: width, task.out, stride: Int(task.out_stride))
     if let logSumExp = task.log_sum_exp {
         forEachVector(Int64(rows)) { at, valid in
             put(qv_load(maxima + at) + logarithm(qv_load(normalizers + at)), logSumExp + at, valid)
@@ -76,7 +65,7 @@ func attentionForward(_ task: UnsafePointer<qk_attention_forward>) {
 
 /// Turns the scores of sixteen queries (lanes) with a block of keys (rows) into weights exp(score - maximum), and
 /// brings the running maxima and sums forward; `factors` is what sums made so far must be multiplied with.
-@inline(__always)
+@inline(never)
 private func weighLanes(
     _ scores: UnsafeMutablePointer<Float>, keyCount: Int, query: Int, diagonal: Int, window: Int, softCap: Float,
     maxima: UnsafeMutablePointer<Float>, normalizers: UnsafeMutablePointer<Float>,
@@ -122,4 +111,24 @@ private func weighLanes(
     qv_store(factors, factor)
     qv_store(maxima, largest)
     qv_store(normalizers, qv_multiply_add(qv_load(normalizers), factor, sum))
+}
+
+/// out = sums, each row divided by its normalizer; sums lie as `copyToBlock` says.
+@inline(never)
+private func divideRows(
+    _ sums: UnsafePointer<Float>, by normalizers: UnsafePointer<Float>, rows: Int, width: Int,
+    _ out: UnsafeMutablePointer<Float>, stride: Int
+) {
+    for row in 0..<rows {
+        let normalizer = qv_splat(normalizers[row])
+        var column = 0
+        while column < width {
+            let block = sums + (column &* queryBlock &+ row &* columnBlock)
+            let target = out + (row &* stride &+ column)
+            forEachVector(Int64(min(columnBlock, width &- column))) { at, valid in
+                put(qv_load(block + at) / normalizer, target + at, valid)
+            }
+            column &+= columnBlock
+        }
+    }
 }

@@ -129,49 +129,12 @@ private func tileOverQueries(
     multiplyTile(a, aRow: 96, aStep: 1, b, bStep: 64, count: count, c, cRow: 64, adding: true, factors: nil)
 }
 
-// MARK: - Copies
-
-/// Copies rows of a head, multiplied by `factor`, into a block: column c of row r at (c / 64) * 64 * blockRows + r * 64 +
-/// c % 64, so that a tile finds rows a constant distance apart whatever the head's width is.
-@inline(__always)
-func copyToBlock(
-    _ from: UnsafePointer<Float>, stride: Int, rows: Int, width: Int, factor: Float,
-    _ block: UnsafeMutablePointer<Float>, blockRows: Int
-) {
-    let factor = qv_splat(factor)
-    var column = 0
-    while column < width {
-        let columns = min(columnBlock, width &- column)
-        for row in 0..<rows {
-            let source = from + (row &* stride &+ column)
-            let target = block + (column &* blockRows &+ row &* columnBlock)
-            forEachVector(Int64(columns)) { at, valid in qv_store(target + at, factor * lanes(source + at, valid)) }
-        }
-        column &+= columnBlock
-    }
-}
-
-/// Transposes rows of a head into block [width, QK_ATTENTION_QUERIES], multiplied by `factor`; absent rows become zero.
-@inline(__always)
-func transposeToBlock(
-    _ from: UnsafePointer<Float>, stride: Int, rows: Int, width: Int, factor: Float,
-    _ block: UnsafeMutablePointer<Float>
-) {
-    for row in 0..<queryBlock {
-        let source = from + row &* stride
-        for column in 0..<width {
-            block[column &* queryBlock &+ row] = row < rows ? factor * source[column] : 0
-        }
-    }
-}
-
 // MARK: - Products of blocks
 
 /// scores [keys, queries] = keys' rows times the transposed queries, tile by tile; tiles that lie wholly above the
 /// diagonal are left as they are.
 ///
 /// - Parameter diagonal: first query position minus first key position: key k is visible to query q up to k <= q + diagonal.
-@inline(__always)
 func scoreBlock(
     keys: UnsafePointer<Float>, keyCount: Int, queries: UnsafePointer<Float>, queryCount: Int, width: Int,
     diagonal: Int, into scores: UnsafeMutablePointer<Float>
@@ -201,7 +164,6 @@ func scoreBlock(
 
 /// sums [queries, width] = factors * sums + weightsᵀ values, the weights being [keys, queries]. Where no key is visible
 /// to any row of a tile, its sums stay: their factor is 1.
-@inline(__always)
 func accumulateOverKeys(
     weights: UnsafePointer<Float>, values: UnsafePointer<Float>, keyCount: Int, queryCount: Int, width: Int,
     diagonal: Int, factors: UnsafePointer<Float>?, into sums: UnsafeMutablePointer<Float>
@@ -231,7 +193,6 @@ func accumulateOverKeys(
 /// sums [keys, width] += weights [keys, queries] rows [queries, width]; queries that see no key of a tile are left out.
 ///
 /// - Parameter sumRows: rows of the block of sums, see `copyToBlock`.
-@inline(__always)
 func accumulateOverQueries(
     weights: UnsafePointer<Float>, rows: UnsafePointer<Float>, keyCount: Int, queryCount: Int, width: Int,
     diagonal: Int, into sums: UnsafeMutablePointer<Float>, sumRows: Int

@@ -92,7 +92,14 @@ func largestElement(_ x: UnsafePointer<Float>, _ count: Int) -> Float {
 }
 
 func indexOfLargest(_ x: UnsafePointer<Float>, _ count: Int64) -> Int64 {
-    let largest = largestElement(x, Int(count))
-    for index in 0..<Int(count) where x[index] == largest { return Int64(index) }
+    let count = Int(count)
+    let largest = largestElement(x, count)
+    let wanted = qv_splat(largest)
+    var at = 0
+    while at &+ 16 <= count && qv_any_equal(qv_load(x + at), wanted) == 0 { at &+= 16 }
+    while at < count {
+        if x[at] == largest { return Int64(at) }
+        at &+= 1
+    }
     return 0
 }

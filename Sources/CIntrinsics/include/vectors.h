@@ -66,6 +66,12 @@ QK_INLINE qv_int16x qv_less(qk_float16x a, qk_float16x b) { return a < b; }
 /// All bits set in the lanes where a <= b.
 QK_INLINE qv_int16x qv_less_or_equal_integers(qv_int16x a, qv_int16x b) { return a <= b; }
 
+/// Whether a lane of both is equal; NaN equals nothing.
+QK_INLINE int32_t qv_any_equal(qk_float16x a, qk_float16x b) {
+    qv_int16x equal = a == b;
+    return __builtin_reduce_or(equal);
+}
+
 /// `yes` in the lanes whose mask bits are set, else `no`.
 QK_INLINE qk_float16x qv_select(qv_int16x mask, qk_float16x yes, qk_float16x no) { return mask ? yes : no; }
 
@@ -75,6 +81,16 @@ QK_INLINE qv_int16x qv_splat_integer(int32_t value) { return (qv_int16x)(value);
 QK_INLINE qv_int16x qv_indices(void) { return (qv_int16x){0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}; }
 
 QK_INLINE qk_float16x qv_integers_as_floats(qv_int16x a) { return __builtin_convertvector(a, qk_float16x); }
+
+/// a0 b0 a1 b1 … a7 b7.
+QK_INLINE qk_float16x qv_interleave_low(qk_float16x a, qk_float16x b) {
+    return __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+}
+
+/// a8 b8 a9 b9 … a15 b15.
+QK_INLINE qk_float16x qv_interleave_high(qk_float16x a, qk_float16x b) {
+    return __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+}
 
 /// Lane sum in one fixed order: halves, quarters, pairs.
 QK_INLINE float qv_sum(qk_float16x a) {
