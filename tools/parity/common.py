@@ -132,7 +132,7 @@ def evaluate(arguments, model, rows, directory, *words, adapter=None, logits=Fal
     if adapter:
         options += ["--adapter", adapter]
     if logits:
-        options += ["--logits", tensors]
+        options += ["--max-length", "4096", "--logits", tensors]
     report = json.loads(qlora(arguments, "evaluate", *options))
     per_token = [json.loads(line) for line in tokens.read_text().splitlines()]
     return report, per_token, safetensors.torch.load_file(tensors) if logits else None
@@ -167,6 +167,25 @@ def quiet():
     transformers.logging.disable_progress_bar()
 
 
+def by_definition(codes, state):
+    """A 4-bit weight in float32: table[code] * absmax of its block, blocks running on across rows.
+
+    `dequantize_4bit` of bitsandbytes 0.50.2 on CPUs scales some shapes whose rows are no whole number of blocks, [64, 48]
+    in blocks of 64 for one, by other blocks' absmax; where rows are whole blocks the two are equal to the bit.
+    """
+    import bitsandbytes
+    import torch
+
+    absmax = state.absmax
+    if state.nested:
+        absmax = bitsandbytes.functional.dequantize_blockwise(state.absmax, state.state2) + state.offset
+    count = state.shape.numel()
+    packed = codes.view(torch.uint8).reshape(-1).long()
+    unpacked = torch.stack([packed >> 4, packed & 15], 1).reshape(-1)[:count]
+    values = state.code[unpacked] * absmax.float().repeat_interleave(state.blocksize)[:count]
+    return values.reshape(state.shape)
+
+
 def unrounded(directory):
     """The model of a directory in plain float32 torch, and how many of its linears were 4-bit.
 
@@ -186,7 +205,10 @@ def unrounded(directory):
         state = module.weight.quant_state
         state.dtype = torch.float32
         plain = torch.nn.Linear(module.in_features, module.out_features, bias=module.bias is not None)
-        plain.weight.data = bitsandbytes.functional.dequantize_4bit(module.weight.data, state).float()
+        plain.weight.data = by_definition(module.weight.data, state)
+        if module.in_features % state.blocksize == 0:
+            theirs = bitsandbytes.functional.dequantize_4bit(module.weight.data, state).float()
+            assert torch.equal(plain.weight.data, theirs), name
         if module.bias is not None:
             plain.bias.data = module.bias.data.float()
         parent, _, child = name.rpartition(".")
