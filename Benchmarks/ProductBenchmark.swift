@@ -6,6 +6,16 @@ internal import Tensors
 struct ProductBenchmark {
     let quick: Bool
     let measuring: Measuring
+    /// Only this model's layers, this compute type, this number of rows (1: one row and four).
+    let model: String?
+    let computeType: ComputeType?
+    let rows: Int?
+
+    private func types(_ set: InstructionSet) -> [ComputeType] {
+        [ComputeType.bfloat16, .float32].filter {
+            ($0 == .float32 || set.hasBFloat16Products) && $0 == computeType ?? $0
+        }
+    }
 
     private var runs: Int { quick ? 5 : 20 }
     private var seconds: Double { quick ? 0.05 : 0.3 }
@@ -20,11 +30,11 @@ struct ProductBenchmark {
             "instruction set \(set.rawValue), \(pool.threadCount) threads\(measuring.usesProcessorTime ? ", processor time" : "")"
         )
         var correct = true
-        for type in ComputeType.allCases.reversed() where type == .float32 || set.hasBFloat16Products {
+        for type in types(set) where rows != 1 {
             let context = ComputeContext(kernels: KernelTable(set), pool: pool, computeType: type)
             correct = manyRows(context) && correct
         }
-        for type in ComputeType.allCases.reversed() where type == .float32 || set.hasBFloat16Products {
+        for type in types(set) where rows ?? 1 == 1 {
             let context = ComputeContext(kernels: KernelTable(set), pool: pool, computeType: type)
             correct = oneRow(context) && correct
         }
@@ -52,9 +62,10 @@ struct ProductBenchmark {
         var correct = true
         print("\n\(context.computeType.rawValue): GFLOP/s and share of the peak, nested 4-bit weights, blocks of 64")
         print(padded("", width: 36) + "     M     peak     forward         gradient")
-        for shape in quick ? LayerShapes.few : LayerShapes.all {
+        for shape in quick && model == nil ? LayerShapes.few : LayerShapes.all
+        where model == nil || shape.model == model || "\(shape.outputs)x\(shape.inputs)" == model {
             let weight = BenchmarkWeight(outputs: shape.outputs, inputs: shape.inputs)
-            for rows in [512, 128] {
+            for rows in rows.map({ [$0] }) ?? [512, 128] {
                 let dimension = max(shape.outputs, shape.inputs)
                 let scratch = AlignedMemory(
                     byteCount: context.productScratchByteCount(rows: rows, dimension: dimension))

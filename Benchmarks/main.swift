@@ -1,12 +1,23 @@
 internal import Kernels
 
 let arguments = CommandLine.arguments.dropFirst()
-let threads = arguments.first { $0.hasPrefix("--threads=") }.flatMap { Int($0.dropFirst(10)) } ?? 2
-let measuring = Measuring(usesProcessorTime: arguments.contains("--processor-time"), threadCount: max(1, threads))
+/// The value of an option `--name=value`.
+func value(of name: String) -> String? {
+    arguments.first { $0.hasPrefix("--\(name)=") }.map { String($0.dropFirst(name.count + 3)) }
+}
+let measuring = Measuring(
+    usesProcessorTime: arguments.contains("--processor-time"),
+    threadCount: max(1, value(of: "threads").flatMap { Int($0) } ?? 2),
+    countsFastest: arguments.contains("--fastest"))
 switch arguments.first {
 case "products":
-    let benchmark = ProductBenchmark(quick: arguments.contains("--quick"), measuring: measuring)
+    let benchmark = ProductBenchmark(
+        quick: arguments.contains("--quick"), measuring: measuring, model: value(of: "model"),
+        computeType: value(of: "compute").flatMap { ComputeType(rawValue: $0) },
+        rows: value(of: "rows").flatMap { Int($0) })
     guard benchmark.run() else { fatalError("a product was wrong; its speed means nothing") }
 default:
-    print("usage: Benchmarks products [--quick] [--threads=N] [--processor-time]")
+    print(
+        "usage: Benchmarks products [--quick] [--threads=N] [--processor-time] [--fastest] [--model=NAME] [--compute=TYPE] [--rows=N]"
+    )
 }

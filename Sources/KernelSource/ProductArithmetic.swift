@@ -55,14 +55,14 @@ enum ProductShape {
     /// Outputs of a tile, the width of a panel.
     @inline(__always) static var columns: Int { 16 &* vectors }
 
-    /// A panel of one reduction block takes 32 KB (AVX-512) or 16 KB and stays in the nearer caches while all rows of
-    /// a chunk pass.
-    @inline(__always) static var reductionBlockFloat32: Int { 256 }
-    @inline(__always) static var reductionBlockBFloat16: Int { 512 }
+    /// A panel of one reduction block takes 24 KB (AVX-512) or 12 KB and stays in the first-level cache while all rows
+    /// of a chunk pass; the packed rows of the block (384 KB at most) stay in the second.
+    @inline(__always) static var reductionBlockFloat32: Int { 192 }
+    @inline(__always) static var reductionBlockBFloat16: Int { 384 }
     /// Rows of a chunk: a multiple of the tile, so that few rows are lost to a shorter one; its sums (66 KB a panel)
-    /// stay in the second-level cache.
+    /// pass through the second-level cache once a block.
     @inline(__always) static var chunkRows: Int { 528 }
-    /// Panels that share one reading of the packed rows.
+    /// Panels that share one reading of the packed rows, and of a cache line of 4-bit codes in the gradient.
     @inline(__always) static var taskPanels: Int { 4 }
 
     /// Workspace: panels, sums, and a staging area of 32 rows of 128 units.

@@ -96,6 +96,7 @@ enum PanelProduct<Arithmetic: ProductArithmetic>: FormatOperation {
         else { return }
         let gradient = task.pointee.gradient != 0
         let reduction = Int(gradient ? weight.pointee.rows : weight.pointee.columns)
+        let columns = Int(weight.pointee.columns)
         let block = Int(task.pointee.reduction_block)
         let rows = Int(task.pointee.rows)
         let firstOutput = Int(task.pointee.first_output)
@@ -121,37 +122,22 @@ enum PanelProduct<Arithmetic: ProductArithmetic>: FormatOperation {
                 }
             }
             let last = start &+ block >= reduction
-            if !last {
-                prefetch(
-                    format, weight, outputs: firstOutput..<firstOutput &+ outputCount, reduction: start &+ block,
-                    length: min(block, reduction &- start &- block), gradient: gradient)
-            }
+            // The codes of the next block arrive while this one is multiplied, some rows with every tile: all at once
+            // they would wait for each other.
+            let next = start &+ block
+            let nextLength = last ? 0 : min(block, reduction &- next)
+            let fetchRows = last ? 0 : (gradient ? nextLength : outputCount)
+            let fetchStart = gradient ? next &* columns &+ firstOutput : firstOutput &* columns &+ next
+            let fetchCount = gradient ? outputCount : nextLength
+            let fetch = (
+                start: (fetchStart &* Format.elementBits) &>> 3, stride: columns &* Format.elementBits,
+                byteCount: (fetchCount &* Format.elementBits) &>> 3, rows: fetchRows
+            )
             multiplyChunk(
                 Arithmetic.self, task, steps: length / Arithmetic.unitLength, x: x, panels: panels, sums: sums,
-                isFirst: start == 0, isLast: last, y: y, rows: rows, panelCount: panelCount)
+                isFirst: start == 0, isLast: last, y: y, rows: rows, panelCount: panelCount, fetch: fetch)
             x += ProductShape.paddedRows(rows) &* (length / Arithmetic.unitLength)
             start &+= block
-        }
-    }
-}
-
-/// Asks for the codes of the next reduction block, which arrive while this one is multiplied.
-@inline(never)
-func prefetch<Format: PanelFormat>(
-    _ format: Format.Type, _ weight: UnsafePointer<qk_weight>, outputs: Range<Int>, reduction: Int, length: Int,
-    gradient: Bool
-) {
-    let elements = weight.pointee.elements.unsafelyUnwrapped
-    let columns = Int(weight.pointee.columns)
-    let rows = gradient ? reduction..<reduction &+ length : outputs
-    let range = gradient ? outputs : reduction..<reduction &+ length
-    for row in rows {
-        let start = (row &* columns &+ range.lowerBound) &* Format.elementBits &>> 3
-        let end = (row &* columns &+ range.upperBound) &* Format.elementBits &>> 3
-        var offset = start & ~63
-        while offset < end {
-            qk_prefetch_second_level(elements + offset)
-            offset &+= 64
         }
     }
 }
@@ -161,36 +147,51 @@ extension ProductShape {
     @inline(__always) static func paddedRows(_ rows: Int) -> Int { (rows &+ unit &- 1) / unit &* unit }
 }
 
-/// One reduction block of a task: every tile of rows meets every panel.
+/// One reduction block of a task: panel after panel meets every tile of rows. A panel stays in the first-level cache, the rows in the second.
 @inline(never)
 func multiplyChunk<Arithmetic: ProductArithmetic>(
     _ arithmetic: Arithmetic.Type, _ task: UnsafePointer<qk_product_task>, steps: Int, x: UnsafePointer<Float>,
     panels: UnsafeMutablePointer<Float>, sums: UnsafeMutablePointer<Float>, isFirst: Bool, isLast: Bool,
-    y: UnsafeMutablePointer<Float>, rows: Int, panelCount: Int
+    y: UnsafeMutablePointer<Float>, rows: Int, panelCount: Int,
+    fetch: (start: Int, stride: Int, byteCount: Int, rows: Int)
 ) {
+    let elements = task.pointee.weight.unsafelyUnwrapped.pointee.elements.unsafelyUnwrapped + fetch.start
+    let tiles = (rows &+ ProductShape.rows &- 1) / ProductShape.rows &* panelCount
+    let fetchesPerTile = (fetch.rows &+ tiles &- 1) / tiles
+    var fetchRow = 0
     let firstOutput = Int(task.pointee.first_output)
     let outputCount = Int(task.pointee.output_count)
     let yStride = Int(task.pointee.y_stride)
     let adding = task.pointee.adding != 0
-    var row = 0
-    var x = x
-    while row < rows {
-        let height = min(ProductShape.rows, ProductShape.paddedRows(rows &- row))
-        let valid = min(height, rows &- row)
-        for panel in 0..<panelCount {
-            let column = panel &* ProductShape.columns
-            let width = min(ProductShape.columns, outputCount &- column)
-            let isFull = width == ProductShape.columns
+    for panel in 0..<panelCount {
+        let column = panel &* ProductShape.columns
+        let width = min(ProductShape.columns, outputCount &- column)
+        let isFull = width == ProductShape.columns
+        let bias = task.pointee.bias.map { $0 + (firstOutput &+ column) }
+        // A panel that ends before its last lane finishes by way of the sums.
+        let output: Int
+        if isLast && isFull {
+            output = isFirst ? TileOutput.finish : TileOutput.finishSums
+        } else {
+            output = isFirst ? TileOutput.startSums : TileOutput.addToSums
+        }
+        var row = 0
+        var x = x
+        while row < rows {
+            let height = min(ProductShape.rows, ProductShape.paddedRows(rows &- row))
+            let valid = min(height, rows &- row)
+            let fetchEnd = min(fetchRow &+ fetchesPerTile, fetch.rows)
+            while fetchRow < fetchEnd {
+                let line = elements + ((fetchRow &* fetch.stride) &>> 3)
+                var offset = 0
+                while offset < fetch.byteCount {
+                    qk_prefetch_second_level(line + offset)
+                    offset &+= 64
+                }
+                fetchRow &+= 1
+            }
             let tileSums = sums + (panel &* ProductShape.sumFloats &+ row &* ProductShape.columns)
             let target = y + (row &* yStride &+ firstOutput &+ column)
-            let bias = task.pointee.bias.map { $0 + (firstOutput &+ column) }
-            // A panel that ends before its last lane finishes by way of the sums.
-            let output: Int
-            if isLast && isFull {
-                output = isFirst ? TileOutput.finish : TileOutput.finishSums
-            } else {
-                output = isFirst ? TileOutput.startSums : TileOutput.addToSums
-            }
             anyTile(
                 arithmetic, height: height, steps: steps, x: x,
                 panel: UnsafeRawPointer(panels + panel &* ProductShape.panelFloats)
@@ -200,9 +201,9 @@ func multiplyChunk<Arithmetic: ProductArithmetic>(
                 finishEdge(
                     tileSums, rows: valid, width: width, y: target, yStride: yStride, bias: bias, adding: adding)
             }
+            x += height &* steps
+            row &+= height
         }
-        x += height &* steps
-        row &+= height
     }
 }
 

@@ -60,6 +60,7 @@ func fillForwardPanel<Format: PanelFormat, Arithmetic: ProductArithmetic>(
             let count = min(segment, length &- start)
             for lane in 0..<16 {
                 let target = staging + lane &* stride
+                fetchAhead(format, weight, row: firstRow &+ lane &+ 4, column: column &+ start, count: count)
                 if firstRow &+ lane < rowEnd {
                     stageRow(
                         format, arithmetic, weight, row: firstRow &+ lane, column: column &+ start, length: count,
@@ -78,6 +79,20 @@ func fillForwardPanel<Format: PanelFormat, Arithmetic: ProductArithmetic>(
             }
             start &+= count
         }
+    }
+}
+
+/// Asks for the cache lines of some columns of a row, which need not exist.
+@inline(__always)
+func fetchAhead<Format: PanelFormat>(
+    _ format: Format.Type, _ weight: UnsafePointer<qk_weight>, row: Int, column: Int, count: Int
+) {
+    let index = row &* Int(weight.pointee.columns) &+ column
+    let bytes = weight.pointee.elements.unsafelyUnwrapped + ((index &* Format.elementBits) &>> 3)
+    var offset = 0
+    while offset < (count &* Format.elementBits) &>> 3 {
+        qk_prefetch(bytes + offset)
+        offset &+= 64
     }
 }
 
@@ -127,6 +142,10 @@ func fillGradientPanels<Format: PanelFormat, Arithmetic: ProductArithmetic>(
         let source = row &+ step
         let inside = source < rows
         let unit = step / Arithmetic.unitLength
+        fetchAhead(format, weight, row: source &+ 16, column: column, count: width)
+        if Arithmetic.unitLength == 2 {
+            fetchAhead(format, weight, row: source &+ 17, column: column, count: width)
+        }
         var position = 0
         while position < width {
             var low = SIMD16<Float>(repeating: 0)

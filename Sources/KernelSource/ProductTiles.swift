@@ -38,7 +38,9 @@ func tile<Arithmetic: ProductArithmetic, let Height: Int>(
     var accumulators = zero
     var x = x
     var panel = panel
+    let ahead = Height &* steps
     for _ in 0..<steps {
+        qk_prefetch_second_level(x + ahead)
         #if ISA_AVX512 || ISA_AVX512BF16
         let first = panel[0]
         let second = panel[1]

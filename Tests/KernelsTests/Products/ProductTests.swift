@@ -151,7 +151,8 @@ struct ProductTests {
             let expected = ids.flatMap { id in
                 (0..<columns).map { weight.values[Int(id) * columns + $0].bitPattern }
             }
-            #expect(output.bits == expected, "\(rows) rows of \(columns)")
+            let isEqual = output.bits == expected
+            #expect(isEqual, "\(rows) rows of \(columns)")
             #expect(output.gapsAreIntact)
         }
     }
@@ -184,12 +185,16 @@ struct ProductTests {
         }
 
         let whole = results(rows: 0..<m, threads: 1)
-        for threads in [2, 3] { #expect(results(rows: 0..<m, threads: threads) == whole, "\(threads) threads") }
+        for threads in [2, 3] {
+            let isEqual = results(rows: 0..<m, threads: threads) == whole
+            #expect(isEqual, "\(threads) threads")
+        }
         for rows in [0..<1, 60..<61, 5..<18, 30..<42, 1..<61] {
             let part = results(rows: rows, threads: 2)
             for (index, width) in [n, n, k].enumerated() {
                 let expected = Array(whole[index][rows.lowerBound * width..<rows.upperBound * width])
-                #expect(part[index] == expected, "result \(index), rows \(rows)")
+                let isEqual = part[index] == expected
+                #expect(isEqual, "result \(index), rows \(rows)")
             }
         }
     }
@@ -211,7 +216,8 @@ struct ProductTests {
             context.forward(
                 x.matrix.rows(row..<row + 1), weight.matrix, bias: nil, into: one.matrix, adding: false,
                 scratch: scratch.buffer)
-            #expect(one.bits == (0..<n).map { y.matrix.row(row)[$0].bitPattern }, "row \(row)")
+            let isEqual = one.bits == (0..<n).map { y.matrix.row(row)[$0].bitPattern }
+            #expect(isEqual, "row \(row)")
         }
     }
 
