@@ -164,8 +164,9 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "QuantizationTests",
-            dependencies: ["Quantization", "DecoderModels", "ModelFiles", "System", "TestSupport"],
-            swiftSettings: strict),
+            dependencies: [
+                "Quantization", "DecoderModels", "ModelFiles", "QuantFormats", "Kernels", "System", "TestSupport",
+            ], swiftSettings: strict),
         .testTarget(
             name: "TrainingTests",
             dependencies: [

@@ -1,15 +1,15 @@
-internal import System
+package import System
 
 /// The modules that a person named by patterns.
 ///
 /// A pattern stands for a module path, for everything below it (`model.layers.0`), or for every path that ends with it
 /// (`down_proj`, `mlp.down_proj`), always at whole components; `*` stands for any characters.
-struct ModuleFilter: Sendable {
+package struct ModuleFilter: Sendable {
     private let patterns: [String]
 
     /// - Parameter modules: the modules there are.
     /// - Throws: `Failure` of kind `usage` for a pattern that matches none of them.
-    init(_ patterns: [String], option: String, modules: [String]) throws(Failure) {
+    package init(_ patterns: [String], option: String, modules: [String]) throws(Failure) {
         self.patterns = patterns
         for pattern in patterns where !modules.contains(where: { Self.matches(pattern, $0) }) {
             let examples = modules.filter { $0.contains("layers.0.") }.prefix(3)
@@ -22,7 +22,7 @@ struct ModuleFilter: Sendable {
     }
 
     /// Whether a pattern matches a module.
-    func matches(_ module: String) -> Bool { patterns.contains { Self.matches($0, module) } }
+    package func matches(_ module: String) -> Bool { patterns.contains { Self.matches($0, module) } }
 
     private static func matches(_ pattern: String, _ module: String) -> Bool {
         let components = module.split(separator: ".", omittingEmptySubsequences: false)

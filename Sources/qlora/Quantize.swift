@@ -27,7 +27,7 @@ struct Quantize: VerbCommand {
         help: ArgumentHelp("The directory to make: it must not exist, or be empty.", valueName: "dir"))
     var output: String
 
-    @Option(help: ArgumentHelp("Format of the linears inside the layers.", valueName: "nf4|fp4|int8|none"))
+    @Option(help: ArgumentHelp("Format of the linears inside the layers.", valueName: "format"))
     var format = LinearFormat.nf4
 
     @Option(
@@ -49,7 +49,7 @@ struct Quantize: VerbCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Format of the embedding table, which a tied head shares.", valueName: "none|int8|nf4"))
+            "Format of the embedding table, which a tied head shares.", valueName: "format"))
     var embeddings = EmbeddingFormat.none
 
     @Option(
