@@ -100,9 +100,11 @@ import Testing
             let path = directory.file("a")
             try AtomicFile.write(Array(repeating: 7, count: 8192), to: path)
             let registered = try MappedFile(path)
-            let descriptor = open(path, O_RDONLY)
+            let descriptor = open(path, O_RDWR)
             let foreign = mmap(nil, 8192, PROT_READ, MAP_PRIVATE, descriptor, 0)
-            truncate(path, 0)
+            // Removed first: nothing after the fault could.
+            try FileSystem.removeTree(directory.path)
+            ftruncate(descriptor, 0)
             print(registered.bytes[0], foreign!.load(fromByteOffset: 4096, as: UInt8.self))
         }
     }
