@@ -85,7 +85,7 @@ package struct CheckpointQuantizer {
     package func write(to path: String, progress: @escaping (Progress) -> Void = { _ in }) throws(Failure) -> Result {
         let sliceCount = try sliceCount()
         let staging = try OutputStaging(path)
-        try checkSpace(staging.path)
+        try checkSpace(path)
         let declarations = plan.items.flatMap(\.declarations)
         let late = plan.items.compactMap { item in item.lateDeclaration.map { (tensor: $0, beside: item.name) } }
         let writer = try CheckpointWriter(

@@ -54,7 +54,7 @@ struct Quantize: VerbCommand {
 
     @Option(
         help: ArgumentHelp(
-            "The most memory to take, like 512MiB. (default: what is fastest, below 200 MiB for most models)",
+            "The most memory to take, like 512MiB. (default: what is fastest, below 100 MiB for most models)",
             valueName: "size"))
     var memoryLimit: ByteSize?
 

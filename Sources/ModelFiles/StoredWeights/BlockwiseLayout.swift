@@ -1,3 +1,5 @@
+internal import QuantFormats
+
 /// How weights in few bits lie in safetensors files.
 ///
 /// A weight `M.weight` [N, K] is stored flat, blocks running on across rows, with its parts beside it. Every format
@@ -38,10 +40,10 @@ package enum BlockwiseLayout {
     package static let nestedQuantMap = "nested_quant_map"
 
     /// Scales of a double-quantized weight that share one scale.
-    package static let nestedBlockSize = 256
+    package static let nestedBlockSize = NestedScales.blockSize
 
     /// The block sizes that are read.
-    package static let blockSizes = [32, 64, 128, 256, 512, 1024, 2048, 4096]
+    package static let blockSizes = QuantFormat.blockSizes
 
     /// The part that holds the JSON of a format: `quant_state.bitsandbytes__nf4`.
     package static func stateComponent(format: String) -> String {
