@@ -47,6 +47,23 @@ struct FixtureModelTests {
         }
     }
 
+    @Test(
+        "LoRA gradients against dual numbers", arguments: ["llama-v5-biases", "qwen2-v4-tied"], InstructionSet.supported
+    )
+    func dualNumbers(name: String, set: InstructionSet) throws {
+        let bench = try ModelBench(name, set: set)
+        try bench.attachAdapter(gradients: true)
+        _ = bench.runStep([bench.sequences], recompute: .none)
+        for (index, entry) in bench.adapters.entries.enumerated() where index % 5 == 0 {
+            for part in ReferenceAdapter.Part.allCases {
+                let expected = bench.fixture.adapted.gradient(bench.fixture.rows, site: entry.site.path, part: part)
+                #expect(
+                    relativeDifference(bench.gradient(index, part), expected.map { Float($0) })
+                        < Self.gradientTolerance, "\(entry.site.path) \(part.rawValue)")
+            }
+        }
+    }
+
     /// Relative Frobenius norm of a difference.
     private func relativeDifference(_ found: [Float], _ expected: [Float]) -> Double {
         let difference = zip(found, expected).reduce(0.0) { $0 + pow2(Double($1.0) - Double($1.1)) }
