@@ -40,7 +40,7 @@ package struct BlockQuantizer: Sendable {
     /// - Parameters:
     ///   - source: `count` elements of `type`, at any alignment.
     ///   - codes: room for `format.codeByteCount(count)` bytes.
-    ///   - scales: room for `blockCount(count)` floats: the largest magnitude of each block (nf4, fp4) or that / 127
+    ///   - scales: room for `blockCount(count)` floats: the largest magnitude of each block (4 bits) or that / 127
     ///     (int8).
     /// - Returns: the index of the first element that is not finite, nil if all are; codes and scales are defined only
     ///   if all are.

@@ -1,9 +1,9 @@
 internal import System
 
-/// What bitsandbytes stores about a 4-bit tensor besides its numbers: the JSON text of the tensor
-/// `….weight.quant_state.bitsandbytes__nf4`.
+/// What is stored about a quantized tensor besides its numbers: the JSON text of the tensor
+/// `….weight.quant_state.bitsandbytes__nf4`, and of our own formats in the same form.
 package struct QuantState: Sendable {
-    /// `nf4` or `fp4`.
+    /// `nf4`, `int8`, ….
     package let format: String
     package let blockSize: Int
     /// The type of the weight before quantization.

@@ -10,8 +10,8 @@ struct Quantize: VerbCommand {
     static let configuration = CommandConfiguration(
         abstract: "Store the weights of a model in 4 or 8 bits.",
         discussion: """
-            nf4 and fp4 with --embeddings none give a directory that transformers and bitsandbytes load too; int8 and \
-            quantized embeddings are read by qlora alone. Weights stream through: memory does not grow with the model. \
+            nf4 and fp4 with --embeddings none give a directory that transformers and bitsandbytes load too; int4, int8 \
+            and quantized embeddings are read by qlora alone, and transformers stops at them. none copies the model. Weights stream through: memory does not grow with the model. \
             DIR appears whole or not at all.
 
             EXAMPLE:
@@ -27,7 +27,10 @@ struct Quantize: VerbCommand {
         help: ArgumentHelp("The directory to make: it must not exist, or be empty.", valueName: "dir"))
     var output: String
 
-    @Option(help: ArgumentHelp("Format of the linears inside the layers.", valueName: "format"))
+    @Option(
+        help: ArgumentHelp(
+            "Format of the linears inside the layers: \(LinearFormat.allValueStrings.joined(separator: ", ")).",
+            valueName: "format"))
     var format = LinearFormat.nf4
 
     @Option(
@@ -37,7 +40,7 @@ struct Quantize: VerbCommand {
 
     @Flag(
         inversion: .prefixedNo, exclusivity: .chooseLast,
-        help: "Quantize the scales of nf4 and fp4 too.")
+        help: "Quantize the scales of the 4-bit formats too.")
     var doubleQuant = true
 
     @Option(
@@ -65,7 +68,7 @@ struct Quantize: VerbCommand {
         let set = try InstructionSet.selected()
         let pool = WorkerPool(threadCount: common.threads ?? ProcessorInfo.defaultThreadCount)
         let options = QuantizationOptions(
-            format: QuantFormats.named(format.rawValue), blockSize: blockSize, isDoubleQuantized: doubleQuant,
+            format: format.format, blockSize: blockSize, isDoubleQuantized: doubleQuant,
             keep: keep, embeddingFormat: QuantFormats.named(embeddings.rawValue), memoryLimit: memoryLimit?.byteCount)
         let quantizer = try CheckpointQuantizer(
             try ModelDirectory(model), options: options, kernels: KernelTable(set), pool: pool)
@@ -108,8 +111,21 @@ struct Quantize: VerbCommand {
 }
 
 /// `--format` of quantize.
-enum LinearFormat: String, CaseIterable, ExpressibleByArgument {
-    case nf4, fp4, int8, none
+struct LinearFormat: ExpressibleByArgument {
+    /// nil leaves the weights as they are.
+    let format: QuantFormat?
+
+    static let nf4 = LinearFormat(format: .nf4)
+
+    private init(format: QuantFormat?) { self.format = format }
+
+    init?(argument: String) {
+        guard let known = QuantizationOptions.formats.first(where: { $0.name == argument }) else { return nil }
+        format = known.format
+    }
+
+    static var allValueStrings: [String] { QuantizationOptions.formats.map(\.name) }
+    var defaultValueDescription: String { format?.name ?? "none" }
 }
 
 /// `--embeddings` of quantize.

@@ -29,6 +29,41 @@ import Testing
         }
     }
 
+    /// int4 has none either: code - 8 is the element times 7 / absmax, rounded to the nearest integer, halves down; the
+    /// value of a code is that integer over 7 times absmax.
+    @Test(arguments: InstructionSet.supported)
+    func signedNibblesFollowTheirDefinition(_ set: InstructionSet) throws {
+        for type in SourceType.allCases {
+            for (index, count) in Self.counts.enumerated() {
+                let source = generatedElements(
+                    seed: UInt64(index), count: count, type: type, exponent: type == .float16 ? 3 : 90, span: 5)
+                let quantizer = try quantizer(.int4, 32 << (index % 3), set)
+                let result = try quantize(source, type, count, quantizer)
+                let restored = result.restored()
+                for block in 0..<quantizer.blockCount(count) {
+                    let range = block * quantizer.blockSize..<min(count, (block + 1) * quantizer.blockSize)
+                    let elements = source.withUnsafeBytes { raw in range.map { type.element(raw.baseAddress!, $0) } }
+                    let absmax = elements.map(\.magnitude).max() ?? 0
+                    #expect(result.scales[block] == absmax)
+                    for (element, place) in zip(elements, range) {
+                        let code = Int(result.codes[place / 2] >> (place % 2 == 0 ? 4 : 0) & 15)
+                        let level = Double(element) * 7 / Double(absmax)
+                        // One rounding of the quotient may move an element across a threshold it nearly lies on.
+                        #expect((Double(code - 8) - level).magnitude <= 0.5 + 1e-6, "\(element) of \(absmax)")
+                        #expect((1...15).contains(code))
+                        #expect(restored[place] == Float(code - 8) / 7 * absmax)
+                        if element == absmax { #expect(code == 15 && restored[place] == absmax) }
+                        if element == -absmax { #expect(code == 1 && restored[place] == -absmax) }
+                    }
+                }
+            }
+        }
+        // Halves go down; 0 is exact.
+        let halves = bytes(of: [7, 0.5, -0.5, 1.5, -6.5, 0, 3.5, -3.5] + [Float](repeating: 0, count: 24))
+        let result = try quantize(halves, .float32, 32, try quantizer(.int4, 32, set))
+        #expect(Array(result.restored().prefix(8)) == [7, 0, -1, 1, -7, 0, 3, -4])
+    }
+
     /// Codes, scales and error sums are the same bits on every instruction set and with every number of threads.
     @Test func instructionSetsAndThreadsAgree() throws {
         let count = 65_536 * 3 + 1001
@@ -88,7 +123,7 @@ import Testing
     @Test func restoredElementsAreNear() throws {
         let count = 10_000
         let source = generatedElements(seed: 77, count: count, type: .float32, exponent: 119, span: 8)
-        for (format, bound) in [(QuantFormat.nf4, Float(0.1520)), (.fp4, 0.1667), (.int8, 0.00394)] {
+        for (format, bound) in [(QuantFormat.nf4, Float(0.1520)), (.fp4, 0.1667), (.int8, 0.00394), (.int4, 0.0715)] {
             let result = try quantize(source, .float32, count, try quantizer(format, 64, .portable))
             let restored = result.restored()
             source.withUnsafeBytes { raw in

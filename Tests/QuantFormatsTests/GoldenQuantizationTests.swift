@@ -55,7 +55,7 @@ import Testing
     }
 
     @Test func formatsAreFoundByName() {
-        #expect(QuantFormats.all.map(\.name) == ["nf4", "fp4", "int8"])
+        #expect(QuantFormats.all.map(\.name) == ["nf4", "fp4", "int8", "int4"])
         #expect(QuantFormats.named("fp4")?.codeBits == 4)
         #expect(QuantFormats.named("int8")?.canDoubleQuantize == false)
         #expect(QuantFormats.named("NF4") == nil)

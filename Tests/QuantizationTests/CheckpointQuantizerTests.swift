@@ -11,6 +11,7 @@ import Testing
     static let variants: [(format: QuantFormat?, blockSize: Int, nested: Bool, embeddings: QuantFormat?)] = [
         (.nf4, 64, true, nil), (.nf4, 32, false, nil), (.fp4, 128, true, nil), (.fp4, 4096, false, .nf4),
         (.int8, 64, true, nil), (.nf4, 64, true, .int8), (nil, 64, true, .int8), (nil, 64, true, nil),
+        (.int4, 64, true, nil), (.int4, 256, false, .int8),
     ]
 
     /// Every golden model in every variant: what is stored is what `QuantizedBlocks` makes of the source, tensor by

@@ -52,7 +52,7 @@ struct QuantizeTests {
         let directory = TemporaryDirectory()
         func status(_ arguments: [String]) -> Int32 { runQLoRA(arguments: arguments).status }
         let output = directory.file("out")
-        #expect(status(["quantize", Self.model, "-o", output, "--format", "int4"]) == 64)
+        #expect(status(["quantize", Self.model, "-o", output, "--format", "int5"]) == 64)
         #expect(status(["quantize", Self.model, "-o", output, "--block-size", "48"]) == 64)
         #expect(status(["quantize", Self.model, "-o", output, "--memory-limit", "much"]) == 64)
         #expect(status(["quantize", Self.model, "-o", output, "--memory-limit", "1MiB"]) == 64)

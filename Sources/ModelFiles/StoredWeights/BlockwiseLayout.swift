@@ -16,6 +16,8 @@ internal import QuantFormats
 ///     M.weight.quant_state.bitsandbytes__nf4 or …__fp4: the JSON; where double-quantized with `nested_blocksize`
 ///                                            (256), `nested_dtype`, `nested_offset`
 ///
+/// **4 bits, ours (int4)**: the same parts under `M.weight.quant_state.qlora__int4`.
+///
 /// **8 bits (int8), ours**: value = code * scale in float32.
 ///
 ///     M.weight                               I8 [NK, 1]
@@ -23,7 +25,7 @@ internal import QuantFormats
 ///                                            products multiply by, so that they read it in place
 ///     M.weight.quant_state.qlora__int8       the JSON
 ///
-/// A directory that holds int8 weights or quantized embeddings says so in config.json, so that other programs do not take
+/// A directory that holds weights in our formats or quantized embeddings says so in config.json, so that other programs do not take
 /// it for one of bitsandbytes; the flat shapes make them stop where they ignore that.
 ///
 ///     "quantization_config": {"quant_method": "qlora-blockwise", "version": 1, "format": "nf4", "block_size": 64,
@@ -47,11 +49,12 @@ package enum BlockwiseLayout {
 
     /// The part that holds the JSON of a format: `quant_state.bitsandbytes__nf4`.
     package static func stateComponent(format: String) -> String {
-        format == "int8" ? "quant_state.qlora__int8" : "quant_state.bitsandbytes__\(format)"
+        let isForeign = QuantFormats.named(format)?.isBitsandbytes ?? false
+        return "quant_state.\(isForeign ? "bitsandbytes" : "qlora")__\(format)"
     }
 
     /// Formats and the parts that hold their JSON.
-    static let states: [(format: String, component: String)] = ["nf4", "fp4", "int8"].map {
-        ($0, stateComponent(format: $0))
+    static let states: [(format: String, component: String)] = QuantFormats.all.map {
+        ($0.name, stateComponent(format: $0.name))
     }
 }

@@ -6,7 +6,7 @@ internal import Tensors
 public final class LoadedMatrix: Sendable {
     /// A view that is valid while this object lives.
     package let matrix: StoredMatrix
-    /// `float32`, `bfloat16`, `float16`, `nf4`, `fp4` or `int8`.
+    /// `float32`, `bfloat16`, `float16`, or the name of a quantized format.
     public let format: String
     /// PyTorch's name of the type before quantization; the stored type of a matrix that is not quantized.
     public let sourceType: String
@@ -68,7 +68,9 @@ extension Checkpoint {
         }
         guard let format = BlockwiseLayout.states.first(where: { $0.component == states[0] })?.format else {
             throw Failure(
-                .unsupported, "the quantization \(states[0]) is not read; nf4, fp4 and int8 are", at: weight.place)
+                .unsupported,
+                "the quantization \(states[0]) is not read; these are: \(listed(BlockwiseLayout.states.map(\.format)))",
+                at: weight.place)
         }
         let state = try QuantizationState(requiredTensor(named: "\(weight.name).\(states[0])"), format: format)
         guard state.shape == [rows, columns] else {

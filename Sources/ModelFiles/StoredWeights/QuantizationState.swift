@@ -1,3 +1,4 @@
+internal import QuantFormats
 internal import System
 
 /// The JSON text beside a weight in few bits, checked. See `BlockwiseLayout`.
@@ -69,7 +70,9 @@ struct QuantizationState: Sendable {
         }
         var offset: Float?
         if nested.contains(where: { object[$0] != nil }) {
-            guard format != "int8" else { throw failure("int8 weights have no double quantization") }
+            guard QuantFormats.named(format)?.canDoubleQuantize == true else {
+                throw failure("\(format) weights have no double quantization")
+            }
             for key in nested where object[key] == nil { throw failure("the field is missing", field: key) }
             guard object["nested_blocksize"]?.integer == BlockwiseLayout.nestedBlockSize else {
                 throw failure("is not \(BlockwiseLayout.nestedBlockSize)", field: "nested_blocksize")

@@ -180,7 +180,7 @@ import Testing
         Damage("has 2 quantization states: quant_state.bitsandbytes__fp4, quant_state.bitsandbytes__nf4") {
             $0.add("plain.weight.quant_state.bitsandbytes__fp4", json: "{}")
         },
-        Damage("the quantization quant_state.other__x is not read; nf4, fp4 and int8 are") {
+        Damage("the quantization quant_state.other__x is not read; these are: nf4, fp4, int8, int4") {
             $0["plain.weight.quant_state.bitsandbytes__nf4"] = nil
             $0.add("plain.weight.quant_state.other__x", json: "{}")
         },
