@@ -110,13 +110,18 @@ let package = Package(
             ],
             swiftSettings: optimized),
 
+        .target(
+            name: "Measurement", dependencies: ["System", "Kernels", "Tensors", "QuantFormats", "DecoderModels"],
+            swiftSettings: optimized),
+        .target(name: "Reports", dependencies: ["System"], swiftSettings: strict),
+
         // L7
         .executableTarget(
             name: "qlora",
             dependencies: [
                 "System", "Kernels", "Tensors", "QuantFormats", "Optimizers", "Tokenizers", "ModelFiles", "Datasets",
                 "Adapters",
-                "DecoderModels", "Quantization", "Training",
+                "DecoderModels", "Quantization", "Training", "Measurement", "Reports",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -173,6 +178,9 @@ let package = Package(
                 "Training", "DecoderModels", "Datasets", "Adapters", "ModelFiles", "Kernels", "System", "TestSupport",
             ],
             swiftSettings: strict),
+        .testTarget(
+            name: "MeasurementTests", dependencies: ["Measurement", "System", "TestSupport"], swiftSettings: strict),
+        .testTarget(name: "ReportsTests", dependencies: ["Reports", "System", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "qloraTests", dependencies: ["System", "TestSupport"], swiftSettings: strict),
     ] + instructionSetTargets
 )

@@ -20,11 +20,14 @@ package struct RowScorer {
     package init(_ model: DecoderModel, rows: [TrainingRow], limit: Int, context: ComputeContext) {
         self.rows = rows
         self.limit = limit
-        windows = rows.map {
-            RollingWindows.sequences(ids: $0.ids, labels: $0.labels, limit: limit, rowIdentifier: 0)
-        }
+        windows = Self.windows(of: rows, limit: limit)
         let longest = windows.reduce(1) { max($0, $1.map(\.ids.count).max() ?? 1) }
         pass = ScoringPass(model, capacity: max(longest, min(Self.sharedTokens, limit)), context: context)
+    }
+
+    /// The sequences each row is scored in: itself, or its rolling windows.
+    package static func windows(of rows: [TrainingRow], limit: Int) -> [[SequenceInput]] {
+        rows.map { RollingWindows.sequences(ids: $0.ids, labels: $0.labels, limit: limit, rowIdentifier: 0) }
     }
 
     /// Rows that are longer than the limit.

@@ -3,6 +3,7 @@ internal import ArgumentParser
 internal import Datasets
 internal import DecoderModels
 internal import Kernels
+internal import Measurement
 internal import ModelFiles
 internal import System
 internal import Tensors
@@ -62,6 +63,12 @@ struct Evaluate: VerbCommand {
                 + "is not windowed. (default: no)", valueName: "file"))
     var logits: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "A model directory, the unquantized one say, to compare with: KL divergence from its distributions, top-1 "
+                + "agreement and difference of the losses. (default: none)", valueName: "dir"))
+    var compareTo: String?
+
     @OptionGroup(title: "Data") var rows: DataOptions
     @OptionGroup(title: "Common") var common: CommonOptions
 
@@ -103,7 +110,38 @@ struct Evaluate: VerbCommand {
         progress.finish()
         try perTokenLines?.commit()
         if let logits { try collector?.write(to: logits) }
-        try console.result(json: json(summary, windowed: scorer.windowedRowCount), text: text(summary))
+        var document = json(summary, windowed: scorer.windowedRowCount), lines = [text(summary)]
+        if let compareTo {
+            let comparison = try comparison(
+                base, directory, with: compareTo, rows: dataset.rows, limit: limit, context, console)
+            for (key, estimate) in comparison.members { document.set(key, estimate.json) }
+            lines.append(comparison.text)
+        }
+        try console.result(json: .object(document), text: lines.joined(separator: "\n"))
+    }
+
+    /// Compares the model, its adapter included, with another one.
+    private func comparison(
+        _ base: DecoderModel, _ directory: ModelDirectory, with path: String, rows: [TrainingRow], limit: Int,
+        _ context: ComputeContext, _ console: Console
+    ) throws -> ComparisonSummary {
+        let other = try ModelDirectory(path)
+        let comparison = try ModelComparison(
+            reference: try DecoderModel.load(other), candidate: base,
+            rows: RowScorer.windows(of: rows, limit: limit), context: context)
+        let progress = console.progress("compared row", total: rows.count)
+        defer { progress.finish() }
+        var sums: [ModelComparison.RowSums] = []
+        try comparison.run(
+            interruption: { () throws(Failure) in
+                try Interruption.check(directory)
+                try Interruption.check(other)
+            }
+        ) { (row, rowSums) throws(Failure) in
+            sums.append(rowSums)
+            progress.update(to: row + 1)
+        }
+        return ComparisonSummary(sums)
     }
 
     /// `{"row":0,"ids":[…],"logprobs":[null,…]}`: natural logarithms, null for tokens that are not scored.
@@ -121,16 +159,15 @@ struct Evaluate: VerbCommand {
             ]))
     }
 
-    private func json(_ summary: EvaluationSummary, windowed: Int) -> JSONValue {
-        .object(
-            JSONObject([
-                ("task", .string(task.rawValue)), ("rows", .integer(summary.rowCount)),
-                ("tokens", .integer(summary.tokenCount)), ("loss", .double(summary.loss)),
-                ("loss_stderr", summary.standardError.map { .double($0) } ?? .null),
-                ("perplexity", .double(summary.perplexity)),
-                ("bits_per_byte", summary.bitsPerByte.map { .double($0) } ?? .null),
-                ("windowed_rows", .integer(windowed)),
-            ]))
+    private func json(_ summary: EvaluationSummary, windowed: Int) -> JSONObject {
+        JSONObject([
+            ("task", .string(task.rawValue)), ("rows", .integer(summary.rowCount)),
+            ("tokens", .integer(summary.tokenCount)), ("loss", .double(summary.loss)),
+            ("loss_stderr", summary.standardError.map { .double($0) } ?? .null),
+            ("perplexity", .double(summary.perplexity)),
+            ("bits_per_byte", summary.bitsPerByte.map { .double($0) } ?? .null),
+            ("windowed_rows", .integer(windowed)),
+        ])
     }
 
     private func text(_ summary: EvaluationSummary) -> String {

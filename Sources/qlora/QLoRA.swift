@@ -20,6 +20,8 @@ struct QLoRA: ParsableCommand {
             Quantize.self,
             Train.self,
             Evaluate.self,
+            Measure.self,
+            MeasureTask.self,
             Generate.self,
             Tokenize.self,
         ])

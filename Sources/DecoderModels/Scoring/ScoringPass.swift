@@ -39,10 +39,16 @@ package final class ScoringPass {
     ///
     /// - Parameter observer: called with each chunk of logits and the tokens they belong to.
     package func run(_ batch: TokenBatch, observer: LossHead.LogitsObserver? = nil) -> [Float] {
+        forward(batch)
+        return losses(batch, scored: batch.targets.indices.filter { batch.targets[$0] != -100 }, observer: observer)
+    }
+
+    /// Computes the residual stream of a batch; it stays until the next forward.
+    package func forward(_ batch: TokenBatch) {
         guard batch.count <= capacity else {
             fatalError("a batch of \(batch.count) tokens exceeds the planned \(capacity)")
         }
-        return batch.withLayout(dropout: nil) { tokens in
+        batch.withLayout(dropout: nil) { tokens in
             let run = workspace.run(arena, count: batch.count, context)
             let shared = workspace.shared(arena, count: batch.count, model.configuration)
             let hidden = arena.matrix(hiddenSlot, rows: batch.count, columns: model.configuration.width)
@@ -52,7 +58,18 @@ package final class ScoringPass {
             }
             let memory = blockSlots.memory(arena, count: batch.count, shape: model.configuration)
             for block in model.blocks { block.forward(hidden, into: hidden, memory, shared, tokens, run) }
-            let scored = batch.targets.indices.filter { batch.targets[$0] != -100 }
+        }
+    }
+
+    /// Negative log-likelihoods of the targets of some tokens of the batch that `forward` was given last.
+    ///
+    /// - Parameters:
+    ///   - scored: tokens with a target, ascending.
+    ///   - observer: as that of `run`.
+    package func losses(_ batch: TokenBatch, scored: [Int], observer: LossHead.LogitsObserver? = nil) -> [Float] {
+        batch.withLayout(dropout: nil) { tokens in
+            let run = workspace.run(arena, count: batch.count, context)
+            let hidden = arena.matrix(hiddenSlot, rows: batch.count, columns: model.configuration.width)
             return head.run(
                 hidden, scored: scored, targets: batch.targets, gradientScale: 1, dHidden: nil, arena, tokens, run,
                 observer: observer)

@@ -1,0 +1,78 @@
+internal import Datasets
+internal import DecoderModels
+internal import ModelFiles
+internal import System
+
+/// The rows of `measure`, as token ids: those scored and those trained on.
+struct MeasuredData {
+    let scored: [TrainingRow]
+    let training: [TrainingRow]
+    /// Most tokens of a training row, and of a window.
+    let length: Int
+    /// What reading left out, in words.
+    let omissions: [String]
+
+    static func load(_ verb: Measure, _ directory: ModelDirectory) throws -> MeasuredData {
+        let reader = ConfigurationReader(fields: directory.configuration, file: directory.configurationFile)
+        let configuration = try Architectures.configuration(reader)
+        let length = verb.maxLength ?? min(1024, configuration.maximumPositions)
+        guard length >= 2 else {
+            throw Failure(.usage, "--max-length is \(length): 2 or more is expected", remedy: "Change --max-length")
+        }
+        _ = try verb.loop.settings(maximumLength: length)
+        let encoder = try RowEncoder.forModel(directory, configuration)
+        func load(_ files: [String], trains: Bool) throws -> Dataset {
+            let rule =
+                trains ? LengthRule(maximumLength: length, overlong: verb.overlong) : LengthRule(maximumLength: nil)
+            return try Dataset.load(files: files, options: try verb.rows.datasetOptions(rule), encoder: encoder)
+        }
+        guard verb.trainsAdapters else {
+            let data = try load(verb.data, trains: false)
+            return MeasuredData(
+                scored: data.rows, training: [], length: length, omissions: TrainingData.omissions(data.summary))
+        }
+        if !verb.trainData.isEmpty {
+            let scored = try load(verb.data, trains: false), training = try load(verb.trainData, trains: true)
+            return MeasuredData(
+                scored: scored.rows, training: training.rows, length: length,
+                omissions: TrainingData.omissions(scored.summary) + TrainingData.omissions(training.summary))
+        }
+        let data = try load(verb.data, trains: true)
+        let split = try EvaluationSplit(fraction: verb.evalSplit, seed: verb.loop.seed)
+            .indices(rowCount: data.rows.count)
+        guard !split.evaluation.isEmpty else {
+            throw Failure(
+                .usage, "--eval-split \(verb.evalSplit) of \(data.rows.count) rows leaves none to score",
+                remedy: "Raise --eval-split, or give the training rows as --train-data")
+        }
+        return MeasuredData(
+            scored: split.evaluation.map { data.rows[$0] }, training: split.training.map { data.rows[$0] },
+            length: length, omissions: TrainingData.omissions(data.summary))
+    }
+
+    /// Writes rows as other processes read them.
+    static func write(_ rows: [TrainingRow], to path: String) throws(Failure) {
+        var file = try LineFile(path)
+        for row in rows {
+            try file.append(
+                .object(
+                    JSONObject([
+                        ("input_ids", .array(row.ids.map { .integer(Int($0)) })),
+                        ("labels", .array(row.labels.map { .integer(Int($0)) })),
+                    ])))
+        }
+        try file.commit()
+    }
+
+    /// Members of `data` in `report.json`.
+    var json: [(String, JSONValue)] {
+        func counts(_ rows: [TrainingRow]) -> JSONValue {
+            .object(
+                JSONObject([
+                    ("rows", .integer(rows.count)), ("tokens", .integer(rows.reduce(0) { $0 + $1.ids.count })),
+                    ("supervised_tokens", .integer(rows.reduce(0) { $0 + $1.supervisedTokenCount })),
+                ]))
+        }
+        return [("scored", counts(scored)), ("trained", counts(training)), ("max_length", .integer(length))]
+    }
+}
