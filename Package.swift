@@ -181,6 +181,7 @@ let package = Package(
         .testTarget(
             name: "MeasurementTests", dependencies: ["Measurement", "System", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "ReportsTests", dependencies: ["Reports", "System", "TestSupport"], swiftSettings: strict),
-        .testTarget(name: "qloraTests", dependencies: ["System", "TestSupport"], swiftSettings: strict),
+        .testTarget(
+            name: "qloraTests", dependencies: ["System", "TestSupport"], exclude: ["Fixtures"], swiftSettings: strict),
     ] + instructionSetTargets
 )

@@ -41,17 +41,21 @@ import Testing
     }
 
     /// Crowded points, among them many at the same place.
-    static let crowds: [[ScatterPlot.Point]] = [
-        (0..<11).map {
-            .init(label: "format+dq \($0)", x: 30 + Double($0 % 3) * 0.1, y: 4.2, bar: 4.1...4.3, series: 0)
-        },
-        (0..<24).map { .init(label: "nf4 \(64 << ($0 % 4))", x: 1, y: 1, bar: nil, series: $0 % 5) },
-        (0..<12).map {
-            .init(
-                label: "int8 256", x: Double($0), y: Double($0 * $0), bar: Double($0 * $0) - 3...Double($0 * $0) + 3,
-                series: 0)
-        },
-    ]
+    static let crowds: [[ScatterPlot.Point]] = {
+        var column: [ScatterPlot.Point] = [], heap: [ScatterPlot.Point] = [], curve: [ScatterPlot.Point] = []
+        for index in 0..<11 {
+            let x = 30 + Double(index % 3) * 0.1
+            column.append(.init(label: "format+dq \(index)", x: x, y: 4.2, bar: 4.1...4.3, series: 0))
+        }
+        for index in 0..<24 {
+            heap.append(.init(label: "nf4 \(64 << (index % 4))", x: 1, y: 1, bar: nil, series: index % 5))
+        }
+        for index in 0..<12 {
+            let y = Double(index * index)
+            curve.append(.init(label: "int8 256", x: Double(index), y: y, bar: (y - 3)...(y + 3), series: 0))
+        }
+        return [column, heap, curve]
+    }()
 
     @Test(arguments: crowds.indices) func labelsOverlapNothing(_ index: Int) {
         let plot = plot(Self.crowds[index])

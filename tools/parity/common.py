@@ -186,6 +186,70 @@ def by_definition(codes, state):
     return values.reshape(state.shape)
 
 
+def restored(weight, name, block_size):
+    """A float32 weight quantized to a format (`int8`, `int4`, `nf4+dq`, …) and read back, in float32.
+
+    nf4 and fp4 are bitsandbytes' codes and scales. int8 and int4 are ours, by their written definition: int8 is
+    round(x * (127 / absmax)) * (absmax / 127), halves to even; int4 is the nearest of the 15 levels (k / 7) * absmax, halves
+    to the lower one, found as bitsandbytes finds the places of its tables.
+    """
+    import numpy
+    import torch
+
+    weight = weight.detach().float()
+    format, double = (name[:-3], True) if name.endswith("+dq") else (name, False)
+    if format in ("nf4", "fp4"):
+        from bitsandbytes import functional
+
+        codes, state = functional.quantize_4bit(
+            weight.contiguous(), blocksize=block_size, quant_type=format, compress_statistics=double)
+        state.dtype = torch.float32
+        return by_definition(codes, state)
+    assert not double, name
+    flat = weight.numpy().reshape(-1)
+    blocks = [flat[start:start + block_size] for start in range(0, len(flat), block_size)]
+    one = numpy.float32(1)
+    result = []
+    for block in blocks:
+        absmax = numpy.abs(block).max()
+        if format == "int8":
+            codes = numpy.rint(block * (numpy.float32(127) / max(absmax, numpy.float32(2.0**-119))))
+            result.append(codes.astype(numpy.float32) * (absmax / numpy.float32(127)))
+            continue
+        assert format == "int4", name
+        levels = numpy.arange(-8, 8, dtype=numpy.float32) / numpy.float32(7)
+        thresholds = (levels[:-1] + levels[1:]) / numpy.float32(2)
+        divisor = max(absmax, numpy.float32(1e-38))
+        # A last, short block is divided; full ones are multiplied with the reciprocal.
+        scaled = block * (one / divisor) if len(block) == block_size else block / divisor
+        places = (numpy.clip(scaled, -1, 1)[:, None] > thresholds[None]).sum(1)
+        result.append(levels[places] * (absmax if len(block) == block_size else divisor))
+    return torch.from_numpy(numpy.concatenate(result)).reshape(weight.shape)
+
+
+def with_restored(model, name, block_size):
+    """A copy of a float32 model whose linears inside the layers went through a format; `none` leaves them."""
+    import copy
+
+    result = copy.deepcopy(model)
+    for path, module in result.named_modules():
+        if name != "none" and path.split(".")[-1] in LINEARS:
+            module.weight.data = restored(module.weight.data, name, block_size)
+    return result
+
+
+def differences(model, reference, rows):
+    """(mean loss, mean KL(reference || model) in nats, top-1 agreement, scored tokens) over rows of ids, in float64."""
+    loss = divergence = agreements = count = 0
+    for ours, theirs, ids in zip(row_logits(model, rows), row_logits(reference, rows), rows):
+        q, p = ours[:-1].double().log_softmax(-1), theirs[:-1].double().log_softmax(-1)
+        loss -= log_probabilities(ours, ids).sum().item()
+        divergence += (p.exp() * (p - q)).sum().item()
+        agreements += (q.argmax(-1) == p.argmax(-1)).sum().item()
+        count += len(ids) - 1
+    return loss / count, divergence / count, agreements / count, count
+
+
 def unrounded(directory):
     """The model of a directory in plain float32 torch, and how many of its linears were 4-bit.
 
