@@ -19,7 +19,9 @@ public final class AtomicFile {
 
     private let temporaryPath: String
     private let expectedByteCount: Int?
-    private let descriptor: FileDescriptor
+    private let operations: any FileOperations
+    /// Nil when it was closed.
+    private var descriptor: Int32?
     private var isCommitted = false
     private var hasFailed = false
 
@@ -31,7 +33,14 @@ public final class AtomicFile {
     ///   - path: the final path; an existing file is replaced at `commit`.
     ///   - expectedByteCount: the size, where it is known, for the message when the disk is full.
     /// - Throws: `Failure`: 73 where this user cannot create a file there, 74 for a full or failing disk.
-    public init(_ path: String, expectedByteCount: Int? = nil) throws(Failure) {
+    public convenience init(_ path: String, expectedByteCount: Int? = nil) throws(Failure) {
+        try self.init(path, expectedByteCount: expectedByteCount, operations: SystemFileOperations())
+    }
+
+    /// Creates the temporary file through given system calls.
+    package init(
+        _ path: String, expectedByteCount: Int? = nil, operations: any FileOperations
+    ) throws(Failure) {
         let directory = FileSystem.parent(path)
         let stem = FileSystem.join(directory, ".\(FileSystem.lastComponent(path)).tmp.\(getpid())")
         if let kind = FileSystem.status(path)?.kind, kind != .regular {
@@ -48,10 +57,7 @@ public final class AtomicFile {
             let number = Self.counter.wrappingAdd(1, ordering: .relaxed).newValue
             let candidate = "\(stem).\(number)"
             do throws(SystemError) {
-                let opened = try systemCall {
-                    open(candidate, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o666)
-                }
-                descriptor = FileDescriptor(number: opened)
+                descriptor = try operations.create(candidate)
                 temporaryPath = candidate
                 break
             } catch {
@@ -61,14 +67,28 @@ public final class AtomicFile {
         }
         self.path = path
         self.expectedByteCount = expectedByteCount
+        self.operations = operations
     }
 
-    deinit { if !isCommitted { unlink(temporaryPath) } }
+    deinit {
+        close()
+        if !isCommitted, !hasFailed { try? operations.remove(temporaryPath) }
+    }
+
+    /// The process that writes, or wrote, a temporary file of this name; nil for any other name.
+    package static func writer(ofTemporary name: String) -> Int32? {
+        let parts = name.split(separator: ".", omittingEmptySubsequences: false)
+        guard parts.count >= 5, parts[0].isEmpty, parts[parts.count - 3] == "tmp", Int(parts[parts.count - 1]) != nil,
+            let process = Int32(parts[parts.count - 2]), process > 0
+        else { return nil }
+        return process
+    }
 
     /// Writes bytes at an offset; gaps read as zeros until they are written.
     public func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(Failure) {
+        guard let descriptor else { fatalError("an atomic file is written to after its end") }
         do throws(SystemError) {
-            try descriptor.write(bytes, at: offset)
+            try operations.write(descriptor, bytes, at: offset)
         } catch { throw fail("write the file", error) }
         byteCount = max(byteCount, offset + bytes.count)
     }
@@ -88,23 +108,47 @@ public final class AtomicFile {
     /// Makes the content durable and gives the file its name. Must be called once, after the last write.
     ///
     /// - Throws: `Failure`; then the name holds what it held before, and the temporary file is removed. A failed
-    ///   `fsync` means that data may be lost: it is not tried again, the file has to be written anew.
-    public func commit() throws(Failure) {
-        guard !isCommitted, !hasFailed else { fatalError("an atomic file is committed once, and not after a failure") }
+    ///   `fsync` means that data may be lost: it is not tried again, the file has to be written anew. Only where
+    ///   nothing but the name could not be made durable does the name hold the new content, until a crash at least.
+    public func commit() throws(Failure) { try commit { _ in } }
+
+    /// Makes the content durable, has it examined, and gives the file its name.
+    ///
+    /// - Parameter verify: reads the temporary file, whose path it is given; what it throws stops the commit.
+    package func commit(verifying verify: (String) throws(Failure) -> Void) throws(Failure) {
+        guard !isCommitted, !hasFailed, let descriptor else {
+            fatalError("an atomic file is committed once, and not after a failure")
+        }
         do throws(SystemError) {
-            _ = try systemCall { fsync(descriptor.number) }
+            try operations.synchronize(descriptor)
         } catch { throw fail("make the file durable", error) }
+        close()
+        do throws(Failure) {
+            try verify(temporaryPath)
+        } catch {
+            removeTemporary()
+            throw error
+        }
         do throws(SystemError) {
-            _ = try systemCall { rename(temporaryPath, path) }
+            try operations.rename(temporaryPath, to: path)
         } catch { throw fail("rename the temporary file", error) }
         isCommitted = true
-        try FileSystem.synchronizeDirectory(FileSystem.parent(path))
+        try FileSystem.synchronizeDirectory(FileSystem.parent(path), operations: operations)
+    }
+
+    private func close() {
+        if let descriptor { operations.close(descriptor) }
+        descriptor = nil
+    }
+
+    private func removeTemporary() {
+        hasFailed = true
+        try? operations.remove(temporaryPath)
     }
 
     private func fail(_ action: String, _ error: SystemError) -> Failure {
-        hasFailed = true
         let failure = error.outputFailure(action, path, neededByteCount: expectedByteCount ?? byteCount)
-        unlink(temporaryPath)
+        removeTemporary()
         return failure
     }
 

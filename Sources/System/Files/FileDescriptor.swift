@@ -63,18 +63,6 @@ struct FileDescriptor: ~Copyable, Sendable {
         }
         return done
     }
-
-    /// Writes all bytes at `offset`, however many calls it takes.
-    func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(SystemError) {
-        var done = 0
-        while done < bytes.count {
-            let count = try systemCall {
-                pwrite(number, bytes.baseAddress! + done, bytes.count - done, off_t(offset + done))
-            }
-            guard count > 0 else { throw SystemError(number: EIO) }
-            done += count
-        }
-    }
 }
 
 /// What kind of thing a path names, for decisions and messages.

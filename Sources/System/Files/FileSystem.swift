@@ -143,24 +143,29 @@ public enum FileSystem {
     ///
     /// - Throws: `Failure`: 73 or 74, see `AtomicFile`.
     public static func rename(_ source: String, to destination: String) throws(Failure) {
+        try rename(source, to: destination, operations: SystemFileOperations())
+    }
+
+    package static func rename(
+        _ source: String, to destination: String, operations: any FileOperations
+    ) throws(Failure) {
         do throws(SystemError) {
-            _ = try systemCall {
-                #if canImport(Glibc)
-                Glibc.rename(source, destination)
-                #else
-                Darwin.rename(source, destination)
-                #endif
-            }
+            try operations.rename(source, to: destination)
         } catch {
             throw error.outputFailure("rename \(lastComponent(source)) to it", destination, neededByteCount: nil)
         }
-        try synchronizeDirectory(parent(destination))
+        try synchronizeDirectory(parent(destination), operations: operations)
     }
 
     /// Removes a file or a link; one that is missing is no error.
     public static func removeFile(_ path: String) throws(Failure) {
-        if unlink(path) != 0 {
-            let error = SystemError.last
+        try removeFile(path, operations: SystemFileOperations())
+    }
+
+    package static func removeFile(_ path: String, operations: any FileOperations) throws(Failure) {
+        do throws(SystemError) {
+            try operations.remove(path)
+        } catch {
             if error.number != ENOENT { throw error.outputFailure("remove the file", path, neededByteCount: nil) }
         }
     }
@@ -175,18 +180,12 @@ public enum FileSystem {
 
     /// Makes names created, renamed or removed in a directory durable.
     public static func synchronizeDirectory(_ path: String) throws(Failure) {
-        let number: Int32
+        try synchronizeDirectory(path, operations: SystemFileOperations())
+    }
+
+    package static func synchronizeDirectory(_ path: String, operations: any FileOperations) throws(Failure) {
         do throws(SystemError) {
-            number = try systemCall { open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
-        } catch { throw error.outputFailure("open the directory", path, neededByteCount: nil) }
-        let descriptor = FileDescriptor(number: number)
-        do throws(SystemError) {
-            _ = try systemCall { fsync(descriptor.number) }
-        } catch {
-            // Some file systems have no such operation for directories and say EINVAL.
-            if error.number != EINVAL {
-                throw error.outputFailure("make the directory durable", path, neededByteCount: nil)
-            }
-        }
+            try operations.synchronizeDirectory(path)
+        } catch { throw error.outputFailure("make the directory durable", path, neededByteCount: nil) }
     }
 }

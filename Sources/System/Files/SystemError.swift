@@ -5,8 +5,10 @@ internal import Darwin
 #endif
 
 /// The error number of a system call that failed, taken before another call can change it.
-struct SystemError: Error, Sendable {
-    let number: Int32
+package struct SystemError: Error, Sendable {
+    package let number: Int32
+
+    package init(number: Int32) { self.number = number }
 
     /// The calling thread's `errno`.
     static var last: SystemError { SystemError(number: errno) }
