@@ -13,30 +13,36 @@ package struct KernelTable: Sendable {
     package let products: qk_product_kernels
     package let elementwise: qk_elementwise_kernels
     package let quantizers: qk_quantizer_kernels
+    package let planes: qk_plane_kernels
 
     /// The table of a set; the caller has checked that the processor supports it.
     package init(_ set: InstructionSet) {
         var products = qk_product_kernels()
         var elementwise = qk_elementwise_kernels()
         var quantizers = qk_quantizer_kernels()
+        var planes = qk_plane_kernels()
         switch set {
         case .portable:
             KernelsPortable.fillProductKernels(&products)
             KernelsPortable.fillElementwiseKernels(&elementwise)
             KernelsPortable.fillQuantizerKernels(&quantizers)
+            KernelsPortable.fillPlaneKernels(&planes)
         #if arch(x86_64)
         case .avx2:
             KernelsAVX2.fillProductKernels(&products)
             KernelsAVX2.fillElementwiseKernels(&elementwise)
             KernelsAVX2.fillQuantizerKernels(&quantizers)
+            KernelsAVX2.fillPlaneKernels(&planes)
         case .avx512:
             KernelsAVX512.fillProductKernels(&products)
             KernelsAVX512.fillElementwiseKernels(&elementwise)
             KernelsAVX512.fillQuantizerKernels(&quantizers)
+            KernelsAVX512.fillPlaneKernels(&planes)
         case .avx512bf16:
             KernelsAVX512BF16.fillProductKernels(&products)
             KernelsAVX512BF16.fillElementwiseKernels(&elementwise)
             KernelsAVX512BF16.fillQuantizerKernels(&quantizers)
+            KernelsAVX512BF16.fillPlaneKernels(&planes)
         #else
         case .avx2, .avx512, .avx512bf16:
             fatalError("the instruction set \(set.rawValue) does not exist on this architecture")
@@ -46,5 +52,6 @@ package struct KernelTable: Sendable {
         self.products = products
         self.elementwise = elementwise
         self.quantizers = quantizers
+        self.planes = planes
     }
 }

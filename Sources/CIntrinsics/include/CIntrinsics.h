@@ -13,5 +13,6 @@
 #include "products.h"
 #include "elementwise.h"
 #include "quantizers.h"
+#include "planes.h"
 
 #endif
