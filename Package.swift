@@ -93,6 +93,8 @@ let package = Package(
 
         // L5
         .target(
+            name: "AdapterStore", dependencies: ["CIntrinsics", "System", "Kernels", "CZstd"], swiftSettings: optimized),
+        .target(
             name: "DecoderModels",
             dependencies: ["System", "Kernels", "Tensors", "QuantFormats", "Layers", "ModelFiles", "Adapters"],
             swiftSettings: optimized),
@@ -121,7 +123,7 @@ let package = Package(
             dependencies: [
                 "System", "Kernels", "Tensors", "QuantFormats", "Optimizers", "Tokenizers", "ModelFiles", "Datasets",
                 "Adapters",
-                "DecoderModels", "Quantization", "Training", "Measurement", "Reports",
+                "AdapterStore", "DecoderModels", "Quantization", "Training", "Measurement", "Reports",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -132,7 +134,8 @@ let package = Package(
             name: "TestSupport", dependencies: ["System", "Tensors", "Kernels"], path: "Tests/TestSupport",
             swiftSettings: optimized),
         .executableTarget(
-            name: "Benchmarks", dependencies: ["System", "Tensors", "Kernels", "QuantFormats"], path: "Benchmarks",
+            name: "Benchmarks", dependencies: ["System", "Tensors", "Kernels", "QuantFormats", "AdapterStore"],
+            path: "Benchmarks",
             swiftSettings: optimized),
         .testTarget(
             name: "SystemTests", dependencies: ["System", "TestSupport"], exclude: ["Fixtures"], swiftSettings: strict),
@@ -162,6 +165,9 @@ let package = Package(
             dependencies: ["Adapters", "ModelFiles", "Kernels", "Tensors", "System", "TestSupport"],
             exclude: ["Fixtures"], swiftSettings: strict),
         .testTarget(
+            name: "AdapterStoreTests", dependencies: ["AdapterStore", "Kernels", "System", "CZstd", "TestSupport"],
+            swiftSettings: strict),
+        .testTarget(
             name: "DecoderModelsTests",
             dependencies: [
                 "DecoderModels", "Adapters", "ModelFiles", "Layers", "Kernels", "Tensors", "System", "TestSupport",
@@ -182,6 +188,7 @@ let package = Package(
             name: "MeasurementTests", dependencies: ["Measurement", "System", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "ReportsTests", dependencies: ["Reports", "System", "TestSupport"], swiftSettings: strict),
         .testTarget(
-            name: "qloraTests", dependencies: ["System", "TestSupport"], exclude: ["Fixtures"], swiftSettings: strict),
+            name: "qloraTests", dependencies: ["AdapterStore", "Kernels", "System", "TestSupport"],
+            exclude: ["Fixtures"], swiftSettings: strict),
     ] + instructionSetTargets
 )
