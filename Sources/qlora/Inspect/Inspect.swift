@@ -7,16 +7,18 @@ internal import System
 /// `qlora inspect`: says what a directory or file is.
 struct Inspect: VerbCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Say what a model, an adapter or a safetensors file is.",
+        abstract: "Say what a model, an adapter, a checkpoint of a run or a safetensors file is.",
         discussion: """
             Shows architecture, tensors, formats and bytes from the headers alone, and the hashes of the quantization \
-            report where there is one. --verify reads everything: weights must be finite and equal the report's hashes.
+            report where there is one. --verify reads everything: weights must be finite and equal the report's hashes,
+            every tensor of a checkpoint its own.
 
             EXAMPLE:
               qlora inspect SmolLM2-135M-nf4 --verify
             """)
 
-    @Argument(help: ArgumentHelp("A model or adapter directory, or a .safetensors file.", valueName: "path"))
+    @Argument(
+        help: ArgumentHelp("A model or adapter directory, a .safetensors file or a .qckpt file.", valueName: "path"))
     var path: String
 
     @Flag(help: "Read and check everything. (default: only configurations and headers)")
@@ -26,16 +28,10 @@ struct Inspect: VerbCommand {
 
     func run(console: Console) throws {
         Signals.install()
-        let report: InspectionReport
-        if FileSystem.isRegularFile(path), !path.hasSuffix(".gguf") {
-            report = try inspectFile(console)
-        } else if AdapterDirectory.isAdapter(path),
-            !FileSystem.isRegularFile(FileSystem.join(path, "config.json"))
-        {
-            report = try inspectAdapter(console)
-        } else {
-            report = try inspectModel(console)
+        guard let kind = InspectionKind.all.first(where: { $0.matches(path) }) else {
+            fatalError("the last kind of inspection takes everything")
         }
+        let report = try kind.report(self, console)
         try console.result(json: report.json, text: report.text)
     }
 
@@ -50,7 +46,7 @@ struct Inspect: VerbCommand {
             progress: { bar.update(to: $0 >> 20) })
     }
 
-    private func inspectFile(_ console: Console) throws -> InspectionReport {
+    func inspectFile(_ console: Console) throws -> InspectionReport {
         let checkpoint = try Checkpoint(file: path)
         let hashes = try hashes(checkpoint, console: console)
         var report = InspectionReport(kind: "safetensors", path: path, isVerified: verify)
@@ -61,7 +57,7 @@ struct Inspect: VerbCommand {
         return report
     }
 
-    private func inspectAdapter(_ console: Console) throws -> InspectionReport {
+    func inspectAdapter(_ console: Console) throws -> InspectionReport {
         let configuration = try AdapterDirectory.configuration(path)
         let weights = FileSystem.join(path, AdapterDirectory.weightsFileName)
         if verify { try configuration.requireSupported(file: FileSystem.join(path, AdapterConfiguration.fileName)) }
@@ -93,7 +89,7 @@ struct Inspect: VerbCommand {
         return report
     }
 
-    private func inspectModel(_ console: Console) throws -> InspectionReport {
+    func inspectModel(_ console: Console) throws -> InspectionReport {
         let inspection = try ModelInspection(ModelDirectory(path))
         let hashes = try hashes(inspection.model.checkpoint, console: console)
         var report = InspectionReport(kind: "model", path: path, isVerified: verify)
