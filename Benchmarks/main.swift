@@ -16,8 +16,14 @@ case "products":
         computeType: value(of: "compute").flatMap { ComputeType(rawValue: $0) },
         rows: value(of: "rows").flatMap { Int($0) })
     guard benchmark.run() else { fatalError("a product was wrong; its speed means nothing") }
+case "container":
+    let benchmark = ContainerBenchmark(
+        measuring: measuring, checkpoint: value(of: "checkpoint"), dump: value(of: "dump"))
+    do { try benchmark.run() } catch { fatalError("\(error)") }
 default:
     print(
         "usage: Benchmarks products [--quick] [--threads=N] [--processor-time] [--fastest] [--model=NAME] [--compute=TYPE] [--rows=N]"
     )
+    print(
+        "       Benchmarks container [--threads=N] [--processor-time] [--fastest] [--checkpoint=FILE] [--dump=FOLDER]")
 }
