@@ -108,7 +108,7 @@ let package = Package(
             name: "Training",
             dependencies: [
                 "System", "Kernels", "Tensors", "Optimizers", "Tokenizers", "Datasets", "ModelFiles", "Adapters",
-                "DecoderModels",
+                "AdapterStore", "DecoderModels",
             ],
             swiftSettings: optimized),
 

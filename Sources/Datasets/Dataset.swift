@@ -63,8 +63,8 @@ package struct Dataset: Sendable {
     /// - Parameter body: takes each row after the length rule. It has at least one supervised token.
     /// - Returns: the counts.
     /// - Throws: `inputMissing`; `badData` with file, line, column, field and value for a row that cannot be read or has
-    ///   no supervised token (unless rows are skipped), for a row longer than allowed, and where no row is left; and
-    ///   what `body` throws.
+    ///   no supervised token (unless rows are skipped), for a row longer than allowed, and where no row is left;
+    ///   `interrupted` where a signal came; and what `body` throws.
     package static func forEachRow(
         files: [String], options: DatasetOptions, encoder: RowEncoder,
         _ body: (TrainingRow) throws(Failure) -> Void
@@ -76,6 +76,7 @@ package struct Dataset: Sendable {
             var reader = try RecordReader(DataInput(file, limits: options.limits), limits: options.limits)
             var recordCount = 0
             while let record = try reader.next() {
+                try Signals.throwIfInterrupted()
                 recordCount += 1
                 let row: DataRow, tokens: RowTokens
                 do throws(Failure) {

@@ -1,12 +1,15 @@
-internal import System
+package import System
 
 extension AdapterConfiguration {
     /// The bytes of `adapter_config.json`, those that PEFT 0.21.2 writes for a plain LoRA: every key, sorted, indented
     /// by two, no line feed at the end. PEFT's own order of names in a list is arbitrary; here they stand sorted.
     package func encoded() -> [UInt8] {
         let writer = JSONWriter(indent: 2, itemSeparator: ",", sortsKeys: true)
-        return writer.bytes(.object(JSONObject(members)))
+        return writer.bytes(json)
     }
+
+    /// The object of `adapter_config.json`.
+    package var json: JSONValue { .object(JSONObject(members)) }
 
     private var members: [(String, JSONValue)] {
         Self.constants + [

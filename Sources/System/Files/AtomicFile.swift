@@ -152,6 +152,18 @@ public final class AtomicFile {
         return failure
     }
 
+    /// Removes the temporary files that processes which were killed left in a directory.
+    ///
+    /// - Parameter isExclusive: whether the caller knows that no other process writes there (it holds a lock); then
+    ///   those of any process but this one are leftovers, even where another process has got the number since.
+    public static func removeAbandoned(in directory: String, isExclusive: Bool = false) throws(Failure) {
+        for name in try FileSystem.list(directory) {
+            guard let process = writer(ofTemporary: name), process != getpid() else { continue }
+            let isGone = kill(process, 0) != 0 && errno == ESRCH
+            if isExclusive || isGone { try FileSystem.removeFile(FileSystem.join(directory, name)) }
+        }
+    }
+
     /// Writes a whole file.
     ///
     /// - Throws: `Failure`; then the name holds what it held before.
