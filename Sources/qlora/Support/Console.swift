@@ -43,6 +43,16 @@ struct Console: Sendable {
     /// Something that the person should look at; never silent.
     func warn(_ text: String) { log.warning("\(text)") }
 
+    /// Asks a person, who answers by a line; an empty one is yes. Without a terminal nobody is asked, and it is yes.
+    ///
+    /// A signal ends the waiting, as yes: whoever goes on finds it pending.
+    func confirm(_ question: String) -> Bool {
+        guard StandardStreams.isTerminal(STDIN_FILENO), StandardStreams.isTerminal(STDERR_FILENO) else { return true }
+        StandardStreams.writeParagraph("\(question) [Y/n]")
+        guard let answer = StandardStreams.readLine(while: { Signals.pending == nil }) else { return true }
+        return !answer.lowercased().hasPrefix("n")
+    }
+
     /// Says why the verb ends.
     func fail(_ failure: Failure) { log.error("\(failure)") }
 

@@ -51,16 +51,9 @@ final class ProgressBar: Sendable {
         var line = "\(title) \(state.done)/\(total) (\(Int(share * 100)) %)"
         if state.done > 0, state.done < total {
             let elapsed = Double((now - start).components.seconds)
-            line += ", \(Self.clockText(seconds: Int(elapsed / share * (1 - share)))) left"
+            line += ", \(DurationText.clock(seconds: Int(elapsed / share * (1 - share)))) left"
         }
         if !state.detail.isEmpty { line += "  \(state.detail)" }
         return String(line.prefix((StandardStreams.columnCount(STDERR_FILENO) ?? 80) - 1))
-    }
-
-    /// `1:02:03` or `2:03`.
-    private static func clockText(seconds: Int) -> String {
-        func two(_ value: Int) -> String { value < 10 ? "0\(value)" : "\(value)" }
-        let hours = seconds / 3600, minutes = seconds / 60 % 60
-        return hours > 0 ? "\(hours):\(two(minutes)):\(two(seconds % 60))" : "\(minutes):\(two(seconds % 60))"
     }
 }

@@ -38,6 +38,21 @@ enum StandardStreams {
         }
     }
 
+    /// A line that a person types, without its end; nil at the end of input, or as soon as `isWanted` says no.
+    static func readLine(while isWanted: () -> Bool) -> String? {
+        var bytes: [UInt8] = []
+        while isWanted() {
+            var wait = pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0)
+            // Signals end the call, whatever their handlers ask for.
+            guard poll(&wait, 1, 1000) > 0 else { continue }
+            var byte: UInt8 = 0
+            guard read(STDIN_FILENO, &byte, 1) == 1 else { return nil }
+            if byte == 0x0A { return String(decoding: bytes, as: UTF8.self) }
+            bytes.append(byte)
+        }
+        return nil
+    }
+
     /// Writes a paragraph and a line end to standard error, wrapped at words on a terminal, over any progress bar.
     ///
     /// On anything but a terminal it stays one line, so that programs can match it. Errors of the write are ignored:

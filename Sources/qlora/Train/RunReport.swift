@@ -1,39 +1,30 @@
-internal import Adapters
-internal import ArgumentParser
-internal import Datasets
-internal import DecoderModels
-internal import Kernels
-internal import ModelFiles
 internal import System
 internal import Training
 
 /// What a run did: gathered event by event, written to `run.json`, told in a few lines at the end.
 struct RunReport {
-    private let verb: Train
-    private let base: DecoderModel
-    private let directory: ModelDirectory
+    private let facts: RunFacts
     private let quote: RunQuote
-    private let context: ComputeContext
+    /// When the run would have begun if it had never been interrupted, in seconds of the monotonic clock.
     private let start: Double
+    /// Steps of the whole run.
+    private let total: Int
     private(set) var stepsDone = 0
     private var firstLoss: Double?
     private var lastStep: StepRecord?
     private var evaluations: [EvaluationRecord] = []
     private var tokens = 0
     private var supervisedTokens = 0
+    /// When the first step of this process began, and the steps that were done then.
+    private let processStart = MonotonicClock.seconds
     /// `finished`, or why it stopped.
     var status = "finished"
 
-    init(
-        _ verb: Train, base: DecoderModel, directory: ModelDirectory, quote: RunQuote, context: ComputeContext,
-        start: Double
-    ) {
-        self.verb = verb
-        self.base = base
-        self.directory = directory
+    init(facts: RunFacts, quote: RunQuote, start: Double, total: Int) {
+        self.facts = facts
         self.quote = quote
-        self.context = context
         self.start = start
+        self.total = total
     }
 
     mutating func record(_ event: TrainingEvent) {
@@ -55,19 +46,25 @@ struct RunReport {
             + "\(NumberText.fixed(lastStep.tokensPerSecond, digits: 0)) tokens/s"
     }
 
-    /// A line worth a note: some twenty steps of a run, and every evaluation.
-    func note(on event: TrainingEvent, of total: Int) -> String? {
+    /// Seconds that the steps still to do will take at the pace of this process.
+    ///
+    /// - Parameter origin: steps that were done when the process began.
+    func secondsLeft(since origin: Int) -> Double {
+        guard stepsDone > origin else { return 0 }
+        return (MonotonicClock.seconds - processStart) / Double(stepsDone - origin) * Double(total - stepsDone)
+    }
+
+    /// A line worth a note: some twenty steps of a run, the second one with the time to go, and every evaluation.
+    func note(on event: TrainingEvent, since origin: Int) -> String? {
         switch event {
         case .step(let record):
-            guard record.step == 1 || record.step == total || record.step.isMultiple(of: max(1, total / 20)) else {
-                return nil
-            }
-            var line = "step \(record.step)/\(total): \(detail)"
-            if record.step == 2 || record.step == max(1, total / 20), record.step < total {
-                let left = (MonotonicClock.seconds - start) / Double(record.step) * Double(total - record.step)
-                line += ", about \(NumberText.fixed(left, digits: 0)) s to go"
-            }
-            return line
+            let isTimed = record.step == origin + 2, interval = max(1, total / 20)
+            guard
+                record.step == origin + 1 || isTimed || record.step == total || record.step.isMultiple(of: interval)
+            else { return nil }
+            let left = record.step < total && (isTimed || record.step.isMultiple(of: interval))
+            return "step \(record.step)/\(total): \(detail)"
+                + (left ? ", about \(DurationText.text(secondsLeft(since: origin))) to go" : "")
         case .evaluation(let record):
             return "held-out loss after step \(record.step): \(NumberText.fixed(record.loss, digits: 4)), "
                 + "perplexity \(NumberText.fixed(record.perplexity, digits: 2)) over \(record.tokens) tokens"
@@ -75,12 +72,8 @@ struct RunReport {
     }
 
     /// The document of `run.json`.
-    func json() throws(Failure) -> JSONValue {
+    var json: JSONValue {
         let seconds = MonotonicClock.seconds - start
-        var files: [(String, JSONValue)] = []
-        for file in verb.data + verb.evalData {
-            files.append((FileSystem.lastComponent(file), .string(try FileDigest.hex(file))))
-        }
         let results: [(String, JSONValue)] = [
             ("status", .string(status)), ("steps", .integer(stepsDone)), ("tokens", .integer(tokens)),
             ("supervised_tokens", .integer(supervisedTokens)),
@@ -92,8 +85,10 @@ struct RunReport {
         ]
         return .object(
             JSONObject([
-                ("program", .string("qlora \(QLoRA.version)")), ("options", optionsJSON),
-                ("base", try baseJSON()), ("data", .object(JSONObject(files))), ("machine", machineJSON),
+                ("program", .string("qlora \(QLoRA.version)")), ("options", .object(facts.options)),
+                ("base", .object(facts.base)), ("data", .object(facts.data)),
+                ("inputs", .object(facts.identity.inputs)),
+                ("machine", .object(facts.machine)),
                 ("plan", quote.json), ("result", .object(JSONObject(results))),
             ]))
     }
@@ -111,50 +106,5 @@ struct RunReport {
         }
         lines.append("peak memory: \(ByteText.text(MemoryProbe.usage().peakResident))")
         return lines.joined(separator: "\n")
-    }
-
-    private var optionsJSON: JSONValue {
-        let loop = verb.loop, adapter = verb.adapter
-        let optional: (String?) -> JSONValue = { $0.map { .string($0) } ?? .null }
-        return .object(
-            JSONObject([
-                ("rank", .integer(adapter.rank)), ("alpha", .double(adapter.alpha)),
-                ("dropout", .double(adapter.dropout)), ("targets", .string(adapter.targets)),
-                ("exclude", optional(adapter.exclude)), ("layers", optional(adapter.layers)),
-                ("rslora", .bool(adapter.rslora)), ("init_adapter", .bool(adapter.initAdapter != nil)),
-                ("epochs", .double(loop.epochs)), ("max_steps", loop.maxSteps.map { .integer($0) } ?? .null),
-                ("batch_size", .integer(loop.batchSize)),
-                ("gradient_accumulation", .integer(loop.gradientAccumulation)), ("packing", .bool(loop.packing)),
-                ("max_length", verb.maxLength.map { .integer($0) } ?? .null),
-                ("overlong", .string(verb.overlong.rawValue)), ("data_order", .string(verb.dataOrder.rawValue)),
-                ("eval_split", .double(verb.evalSplit)), ("learning_rate", .double(loop.learningRate)),
-                ("schedule", .string(loop.schedule)),
-                ("warmup_steps", loop.warmupSteps.map { .integer($0) } ?? .null),
-                ("warmup_ratio", loop.warmupRatio.map { .double($0) } ?? .null),
-                ("optimizer", .string(loop.optimizer)), ("weight_decay", .double(loop.weightDecay)),
-                ("beta1", .double(loop.beta1)), ("beta2", .double(loop.beta2)), ("epsilon", .double(loop.epsilon)),
-                ("max_grad_norm", .double(loop.maxGradNorm)), ("seed", .number(JSONNumber(text: String(loop.seed)))),
-                ("compute", .string(context.computeType.rawValue)), ("eval_every", .integer(loop.evalEvery)),
-            ]))
-    }
-
-    private func baseJSON() throws(Failure) -> JSONValue {
-        .object(
-            JSONObject([
-                ("name", directory.originalName.map { .string($0) } ?? .null),
-                ("model_type", .string(base.configuration.modelType)), ("sha256", .string(try directory.identity())),
-                ("formats", .object(JSONObject(base.storage.formats.map { ($0.name, .integer($0.byteCount)) }))),
-            ]))
-    }
-
-    private var machineJSON: JSONValue {
-        .object(
-            JSONObject([
-                ("processor", .string(ProcessorInfo.current.modelName)),
-                ("threads", .integer(context.pool.threadCount)),
-                ("instruction_set", .string(context.kernels.instructionSet.rawValue)),
-                ("openblas_core", .string(Algebra.library.coreName)),
-                ("openblas_version", .string(Algebra.library.version)),
-            ]))
     }
 }

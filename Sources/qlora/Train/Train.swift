@@ -26,9 +26,6 @@ struct Train: VerbCommand {
         name: .shortAndLong, help: ArgumentHelp("Directory for the adapter and the run's records.", valueName: "dir"))
     var output: String
 
-    @Flag(help: "Replace the run in the output directory. (default: refuse one that is not empty)")
-    var overwrite = false
-
     @Flag(help: "Print what would be done and what memory it takes, and stop. (default: train)")
     var dryRun = false
 
@@ -53,11 +50,15 @@ struct Train: VerbCommand {
     @OptionGroup(title: "Data") var rows: DataOptions
     @OptionGroup(title: "Adapter") var adapter: AdapterOptions
     @OptionGroup(title: "Loop") var loop: LoopOptions
+    @OptionGroup(title: "Saving") var saving: SavingOptions
     @OptionGroup(title: "Common") var common: CommonOptions
 
     func run(console: Console) throws {
         let start = MonotonicClock.seconds
         Signals.install()
+        let opening = try saving.opening()
+        let cadence = try SaveCadence(option: saving.saveEvery)
+        if !dryRun { try RunDirectory.check(output, opening) }
         let context = try common.computeContext(loop.compute)
         let directory = try ModelDirectory(model)
         let base = try DecoderModel.load(directory)
@@ -71,35 +72,20 @@ struct Train: VerbCommand {
         for line in quote.lines { console.note(line) }
         if dryRun { return try console.result(json: quote.json, text: "Nothing was trained: --dry-run.") }
         try quote.checkMemory()
+        let facts = try RunFacts(
+            self, model: base, directory: directory, rows: data, settings: settings, context: context)
+        try Interruption.check(directory)
 
-        let run = try RunDirectory(output, overwrite: overwrite)
+        let run = try RunDirectory(output, opening)
         let trainer = try Trainer(
             model: base, adapters: adapters, rows: data.training, evaluationRows: data.evaluation, settings: settings,
             order: dataOrder, recompute: quote.recompute, context: context,
             interruption: { () throws(Failure) in try Interruption.check(directory) })
-        var report = RunReport(self, base: base, directory: directory, quote: quote, context: context, start: start)
-        let progress = console.progress("step", total: trainer.plan.totalSteps)
-        do throws(Failure) {
-            try trainer.run { (event) throws(Failure) in
-                try run.append(event)
-                report.record(event)
-                progress.update(to: report.stepsDone, detail: report.detail)
-                if let note = report.note(on: event, of: trainer.plan.totalSteps) { console.note(note) }
-            }
-        } catch {
-            progress.finish()
-            guard report.stepsDone > 0, error.kind != .inputOutput else { throw error }
-            // What was learned up to the last whole step is kept.
-            try AdapterDirectory.write(adapters, configuration: configuration, to: output)
-            report.status = "stopped after step \(report.stepsDone): \(error.what)"
-            try run.write(try report.json())
-            throw error
-        }
-        progress.finish()
-        try AdapterDirectory.write(adapters, configuration: configuration, to: output)
-        let record = try report.json()
-        try run.write(record)
-        try console.result(json: record, text: report.summary(output: output))
+        let session = try TrainingSession(
+            self, run: run, trainer: trainer, facts: facts, quote: quote, configuration: configuration,
+            cadence: cadence, context: context, start: start, console: console)
+        let record = try session.complete()
+        try console.result(json: record, text: session.report.summary(output: output))
     }
 
     /// The adapter of the options: fresh, or that of `--init-adapter`.

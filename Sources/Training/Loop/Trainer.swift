@@ -1,3 +1,4 @@
+internal import AdapterStore
 package import Adapters
 package import Datasets
 package import DecoderModels
@@ -20,6 +21,9 @@ package final class Trainer {
     package let capacity: Int
     /// What the passes hold in memory.
     package let memory: TrainingMemory
+    /// Where the run stands. nil while a step has changed the parameters and is not yet reported: such a state must not
+    /// be saved, because the records lack the step.
+    package internal(set) var position: TrainingPosition? = .start
 
     private let rows: [TrainingRow]
     private let evaluationRows: [TrainingRow]
@@ -74,19 +78,46 @@ package final class Trainer {
             optimizerByteCount: optimizerState.byteCount)
     }
 
-    /// Runs every step and reports each, with evaluations between and at the end.
+    /// Runs the steps that are left and reports each, with evaluations between and at the end.
     ///
-    /// - Throws: what `interruption` and `observer` throw, and `badData` where the loss or a gradient is no longer
-    ///   finite; the adapter is then that of the last whole step.
-    package func run(_ observer: (TrainingEvent) throws(Failure) -> Void) throws(Failure) {
-        for step in 0..<plan.totalSteps {
-            try observer(.step(try self.step(step)))
-            let isLast = step + 1 == plan.totalSteps
-            let isDue = settings.evaluateEvery > 0 && (step + 1).isMultiple(of: settings.evaluateEvery)
-            if !evaluationRows.isEmpty, isLast || isDue {
-                try observer(.evaluation(try evaluate(afterSteps: step + 1)))
+    /// - Parameters:
+    ///   - observer: called with each event.
+    ///   - boundary: called after each step, before an evaluation; the state may be saved here.
+    /// - Throws: what `interruption`, `observer` and `boundary` throw, and `badData` where the loss or a gradient is no
+    ///   longer finite; the state is then that of `position`, the last whole step.
+    package func run(
+        _ observer: (TrainingEvent) throws(Failure) -> Void,
+        boundary: (TrainingPosition) throws(Failure) -> Void = { _ in }
+    ) throws(Failure) {
+        guard var position else { fatalError("a run cannot go on from inside a step") }
+        while position.steps < plan.totalSteps || !position.isEvaluated {
+            if position.isEvaluated {
+                let record = try step(position.steps)
+                try observer(.step(record))
+                position = TrainingPosition(steps: record.step, isEvaluated: !isEvaluationDue(afterSteps: record.step))
+                self.position = position
+                try boundary(position)
+            } else {
+                try observer(.evaluation(try evaluate(afterSteps: position.steps)))
+                position.isEvaluated = true
+                self.position = position
             }
         }
+    }
+
+    /// Whether held-out rows are scored after a number of steps.
+    private func isEvaluationDue(afterSteps steps: Int) -> Bool {
+        guard !evaluationRows.isEmpty else { return false }
+        return steps == plan.totalSteps
+            || settings.evaluateEvery > 0 && steps.isMultiple(of: settings.evaluateEvery)
+    }
+
+    /// Parameters, then each array of the optimizer's state, by the role that a checkpoint gives them.
+    var stateArrays: [(role: StreamRole, start: UnsafeMutablePointer<Float>)] {
+        guard let parameters = adapters.parameters.baseAddress else { fatalError("the adapter has no parameters") }
+        let names = type(of: optimizer).stateNames
+        return [(.parameters, parameters)]
+            + names.indices.map { (StreamRole.state(names[$0]), optimizerState.floats + $0 * adapters.parameterCount) }
     }
 
     /// One optimizer step, counted from 0.
@@ -122,13 +153,11 @@ package final class Trainer {
             settings.learningRate
             * schedule.factor(
                 step: step, warmUpSteps: settings.warmUp.steps(of: plan.totalSteps), totalSteps: plan.totalSteps)
-        guard let parameters = adapters.parameters.baseAddress else { fatalError("the adapter has no parameters") }
         let coefficient = GradientClipping.coefficient(norm: Float(norm), limit: settings.maximumGradientNorm)
+        position = nil
+        let arrays = stateArrays
         optimizer.update(
-            parameters, gradients: gradients.floats,
-            states: (0..<type(of: optimizer).stateCountPerParameter).map {
-                optimizerState.floats + $0 * adapters.parameterCount
-            },
+            arrays[0].start, gradients: gradients.floats, states: arrays.dropFirst().map(\.start),
             count: adapters.parameterCount,
             step: OptimizerStep(number: step + 1, learningRate: rate, gradientScale: coefficient), context: context)
         let tokens = stepRows.reduce(0) { $0 + $1.ids.count }

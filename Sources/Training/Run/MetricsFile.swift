@@ -1,0 +1,83 @@
+internal import Glibc
+package import System
+
+/// `metrics.jsonl`: a line for each step and each evaluation, in order, each step once.
+package final class MetricsFile {
+    package static let name = "metrics.jsonl"
+
+    /// The events that the file held when it was opened, up to the position it was cut back to.
+    package let kept: [TrainingEvent]
+    private let path: String
+    private let descriptor: Int32
+
+    /// Opens the file of a run for appending, cut back to a position.
+    ///
+    /// - Parameter position: where the run goes on; later lines are removed, and so are lines that are no whole records.
+    /// - Throws: `cannotCreate` or `inputOutput`; the file then holds what it held, or the cut-back lines.
+    package init(directory: String, position: TrainingPosition) throws(Failure) {
+        path = FileSystem.join(directory, Self.name)
+        let found = FileSystem.status(path) == nil ? [] : try FileReader.read(path, limit: Self.byteLimit)
+        let lines = found.split(separator: 0x0A)
+        var kept: [TrainingEvent] = [], text: [UInt8] = []
+        for line in lines {
+            guard let value = try? JSONParser.parse(Array(line)), let event = TrainingEvent(value),
+                Self.belongs(event, upTo: position, after: kept)
+            else { continue }
+            kept.append(event)
+            text += line + [0x0A]
+        }
+        self.kept = kept
+        if text != found { try AtomicFile.write(text, to: path) }
+        descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0o644)
+        guard descriptor >= 0 else {
+            throw Failure(
+                .cannotCreate, "the file cannot be created: \(String(cString: strerror(errno)))", at: .init(file: path),
+                remedy: "Make the directory writable")
+        }
+    }
+
+    deinit { close(descriptor) }
+
+    private static let byteLimit = 1 << 32
+
+    /// Whether a line stays: no later than the position, and each step once.
+    private static func belongs(
+        _ event: TrainingEvent, upTo position: TrainingPosition, after kept: [TrainingEvent]
+    ) -> Bool {
+        switch event {
+        case .step(let record): record.step <= position.steps && record.step > (kept.last?.step ?? 0)
+        case .evaluation(let record):
+            record.step < position.steps || record.step == position.steps && position.isEvaluated
+        }
+    }
+
+    /// The steps up to a position that have no line: none, unless the file was damaged or removed.
+    package func missingSteps(upTo position: TrainingPosition) -> Int {
+        position.steps - kept.count { if case .step = $0 { true } else { false } }
+    }
+
+    /// Appends the line of an event.
+    package func append(_ event: TrainingEvent) throws(Failure) {
+        let line = JSONWriter.compact.bytes(event.json) + [0x0A]
+        var offset = 0
+        while offset < line.count {
+            let count = line.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress! + offset, $0.count - offset) }
+            if count > 0 {
+                offset += count
+            } else if errno != EINTR {
+                throw failure("cannot be written", remedy: "Make room on the disk")
+            }
+        }
+    }
+
+    /// Makes all lines durable. To be called before a checkpoint that counts on them.
+    package func synchronize() throws(Failure) {
+        guard fsync(descriptor) == 0 else { throw failure("cannot be made durable", remedy: "Check the disk") }
+    }
+
+    private func failure(_ what: String, remedy: String) -> Failure {
+        Failure(
+            .inputOutput, "metrics \(what): \(String(cString: strerror(errno)))", at: .init(file: path),
+            remedy: remedy)
+    }
+}

@@ -1,0 +1,93 @@
+internal import Datasets
+internal import DecoderModels
+internal import Kernels
+internal import ModelFiles
+internal import Quantization
+internal import System
+internal import Training
+
+/// What a run depends on, gathered before its first step: for its records, and to know on resuming whether it is the
+/// same run.
+struct RunFacts {
+    /// Options that change the numbers.
+    let mathematics: JSONObject
+    /// Options that change no result.
+    let conveniences: JSONObject
+    let base: JSONObject
+    /// SHA-256 of each data file, by its name without folders.
+    let data: JSONObject
+    let machine: JSONObject
+    let identity: RunIdentity
+
+    /// Reads data files, tokenizer and, where its quantization report does not vouch for them, the base's weights.
+    init(
+        _ verb: Train, model: DecoderModel, directory: ModelDirectory, rows: TrainingData, settings: TrainingSettings,
+        context: ComputeContext
+    ) throws(Failure) {
+        mathematics = Self.mathematics(verb, settings)
+        conveniences = JSONObject([
+            ("batch_size", .integer(settings.batchSize)),
+            ("gradient_accumulation", .integer(settings.gradientAccumulation)), ("packing", .bool(settings.packing)),
+            ("eval_every", .integer(settings.evaluateEvery)), ("save_every", .string(verb.saving.saveEvery)),
+            ("keep", .integer(verb.saving.keep)),
+        ])
+        let weights = JSONValue.string(try BaseIdentity.sha256(directory))
+        base = JSONObject([
+            ("name", directory.originalName.map { .string($0) } ?? .null),
+            ("model_type", .string(model.configuration.modelType)), ("sha256", weights),
+            ("formats", .object(JSONObject(model.storage.formats.map { ($0.name, .integer($0.byteCount)) }))),
+        ])
+        var inputs = JSONObject([
+            ("base", weights), ("configuration", .string(try FileDigest.hex(directory.configurationFile))),
+        ])
+        for name in ["tokenizer.json", "tokenizer.model"] where directory.companionFiles.contains(name) {
+            let bytes = try directory.readCompanion(name)
+            inputs.set(name, .string(bytes.withUnsafeBytes { SHA256.hexadecimalDigest(of: $0) }))
+        }
+        var files = JSONObject()
+        for file in rows.files { files.set(FileSystem.lastComponent(file), .string(try FileDigest.hex(file))) }
+        data = files
+        inputs.set("data", .string(RunIdentity.digest(of: [rows.training, rows.evaluation])))
+        let arithmetic: [(String, JSONValue)] = [
+            ("instruction_set", .string(context.kernels.instructionSet.rawValue)),
+            ("openblas_core", .string(Algebra.library.coreName)),
+            ("openblas_version", .string(Algebra.library.version)),
+        ]
+        machine = JSONObject(
+            [
+                ("processor", .string(ProcessorInfo.current.modelName)),
+                ("threads", .integer(context.pool.threadCount)),
+            ] + arithmetic)
+        identity = RunIdentity(
+            options: mathematics, inputs: inputs,
+            machine: JSONObject(arithmetic + [("compute_type", .string(context.computeType.rawValue))]))
+    }
+
+    /// `options` of `run.json`.
+    var options: JSONObject {
+        var all = mathematics
+        for member in conveniences.members { all.set(member.key, member.value) }
+        return all
+    }
+
+    private static func mathematics(_ verb: Train, _ settings: TrainingSettings) -> JSONObject {
+        let loop = verb.loop, adapter = verb.adapter
+        func text(_ value: String?) -> JSONValue { value.map { .string($0) } ?? .null }
+        func integer(_ value: Int?) -> JSONValue { value.map { .integer($0) } ?? .null }
+        return JSONObject([
+            ("rank", .integer(adapter.rank)), ("alpha", .double(adapter.alpha)),
+            ("dropout", .double(adapter.dropout)), ("targets", .string(adapter.targets)),
+            ("exclude", text(adapter.exclude)), ("layers", text(adapter.layers)), ("rslora", .bool(adapter.rslora)),
+            ("init_adapter", .bool(adapter.initAdapter != nil)), ("epochs", .double(loop.epochs)),
+            ("max_steps", integer(loop.maxSteps)), ("rows_per_step", .integer(settings.rowsPerStep)),
+            ("max_length", .integer(settings.maximumLength)), ("overlong", .string(verb.overlong.rawValue)),
+            ("data_order", .string(verb.dataOrder.rawValue)), ("eval_split", .double(verb.evalSplit)),
+            ("learning_rate", .double(loop.learningRate)), ("schedule", .string(loop.schedule)),
+            ("warmup_steps", integer(loop.warmupSteps)),
+            ("warmup_ratio", loop.warmupRatio.map { .double($0) } ?? .null), ("optimizer", .string(loop.optimizer)),
+            ("weight_decay", .double(loop.weightDecay)), ("beta1", .double(loop.beta1)), ("beta2", .double(loop.beta2)),
+            ("epsilon", .double(loop.epsilon)), ("max_grad_norm", .double(loop.maxGradNorm)),
+            ("seed", .number(JSONNumber(text: String(loop.seed)))),
+        ])
+    }
+}
