@@ -8,7 +8,12 @@ package final class MetricsFile {
     /// The events that the file held when it was opened, up to the position it was cut back to.
     package let kept: [TrainingEvent]
     private let path: String
-    private let descriptor: Int32
+    private var descriptor: Int32
+    /// Bytes of the file that are on the disk for certain, and the lines behind them.
+    private var durableByteCount = 0
+    private var pending: [UInt8]
+    /// Whether lines may be lost, because they could not be made durable.
+    private var isInDoubt = false
 
     /// Opens the file of a run for appending, cut back to a position.
     ///
@@ -16,7 +21,8 @@ package final class MetricsFile {
     /// - Throws: `cannotCreate` or `inputOutput`; the file then holds what it held, or the cut-back lines.
     package init(directory: String, position: TrainingPosition) throws(Failure) {
         path = FileSystem.join(directory, Self.name)
-        let found = FileSystem.status(path) == nil ? [] : try FileReader.read(path, limit: Self.byteLimit)
+        let exists = FileSystem.status(path) != nil
+        let found = exists ? try FileReader.read(path, limit: Self.byteLimit) : []
         let lines = found.split(separator: 0x0A)
         var kept: [TrainingEvent] = [], text: [UInt8] = []
         for line in lines {
@@ -27,16 +33,23 @@ package final class MetricsFile {
             text += line + [0x0A]
         }
         self.kept = kept
-        if text != found { try AtomicFile.write(text, to: path) }
-        descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0o644)
-        guard descriptor >= 0 else {
-            throw Failure(
-                .cannotCreate, "the file cannot be created: \(String(cString: strerror(errno)))", at: .init(file: path),
-                remedy: "Make the directory writable")
-        }
+        // Written even if it is empty: its name must be durable before a checkpoint counts on its lines.
+        if text != found || !exists { try AtomicFile.write(text, to: path) }
+        pending = text
+        descriptor = try Self.open(path)
     }
 
     deinit { close(descriptor) }
+
+    private static func open(_ path: String) throws(Failure) -> Int32 {
+        let descriptor = Glibc.open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW)
+        guard descriptor >= 0 else {
+            throw Failure(
+                .cannotCreate, "the file cannot be written: \(String(cString: strerror(errno)))", at: .init(file: path),
+                remedy: "Make the directory writable")
+        }
+        return descriptor
+    }
 
     private static let byteLimit = 1 << 32
 
@@ -59,6 +72,7 @@ package final class MetricsFile {
     /// Appends the line of an event.
     package func append(_ event: TrainingEvent) throws(Failure) {
         let line = JSONWriter.compact.bytes(event.json) + [0x0A]
+        pending += line
         var offset = 0
         while offset < line.count {
             let count = line.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress! + offset, $0.count - offset) }
@@ -71,8 +85,23 @@ package final class MetricsFile {
     }
 
     /// Makes all lines durable. To be called before a checkpoint that counts on them.
+    ///
+    /// What the disk once failed to take may be lost although the next attempt succeeds (the system forgets it): after a
+    /// failure the file is written anew, from memory where it was not durable before.
     package func synchronize() throws(Failure) {
-        guard fsync(descriptor) == 0 else { throw failure("cannot be made durable", remedy: "Check the disk") }
+        if isInDoubt {
+            try AtomicFile.write(
+                try FileReader.read(path, limit: Self.byteLimit).prefix(durableByteCount) + pending, to: path)
+            let opened = try Self.open(path)
+            close(descriptor)
+            descriptor = opened
+        } else if fsync(descriptor) != 0 {
+            isInDoubt = true
+            throw failure("cannot be made durable", remedy: "Check the disk")
+        }
+        isInDoubt = false
+        durableByteCount += pending.count
+        pending = []
     }
 
     private func failure(_ what: String, remedy: String) -> Failure {
