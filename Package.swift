@@ -80,6 +80,10 @@ let package = Package(
         .target(name: "Tokenizers", dependencies: ["System"], swiftSettings: optimized),
 
         // L3
+        .target(
+            name: "Diagnostics",
+            dependencies: ["System", "CIntrinsics", "Kernels", "Tensors", "QuantFormats", "CZstd"],
+            swiftSettings: optimized),
         .target(name: "Layers", dependencies: ["System", "Kernels", "Tensors"], swiftSettings: optimized),
         .target(
             name: "ModelFiles", dependencies: ["System", "Kernels", "Tensors", "QuantFormats"],
@@ -122,7 +126,7 @@ let package = Package(
             name: "qlora",
             dependencies: [
                 "System", "Kernels", "Tensors", "QuantFormats", "Optimizers", "Tokenizers", "ModelFiles", "Datasets",
-                "Adapters",
+                "Adapters", "Diagnostics",
                 "AdapterStore", "DecoderModels", "Quantization", "Training", "Measurement", "Reports",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
@@ -134,14 +138,17 @@ let package = Package(
             name: "TestSupport", dependencies: ["System", "Tensors", "Kernels"], path: "Tests/TestSupport",
             swiftSettings: optimized),
         .executableTarget(
-            name: "Benchmarks", dependencies: ["System", "Tensors", "Kernels", "QuantFormats", "AdapterStore"],
+            name: "Benchmarks", dependencies: ["System", "Tensors", "Kernels", "Diagnostics", "AdapterStore"],
             path: "Benchmarks",
             swiftSettings: optimized),
         .testTarget(
             name: "SystemTests", dependencies: ["System", "TestSupport"], exclude: ["Fixtures"], swiftSettings: strict),
         .testTarget(
-            name: "KernelsTests", dependencies: ["Kernels", "Tensors", "TestSupport", "CIntrinsics"],
+            name: "KernelsTests", dependencies: ["Kernels", "Tensors", "Diagnostics", "TestSupport", "CIntrinsics"],
             exclude: ["Fixtures"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "DiagnosticsTests", dependencies: ["Diagnostics", "Kernels", "System", "TestSupport", "CIntrinsics"],
             swiftSettings: strict),
         .testTarget(
             name: "QuantFormatsTests", dependencies: ["QuantFormats", "Kernels", "System", "TestSupport"],

@@ -1,4 +1,5 @@
 internal import AdapterStore
+internal import Diagnostics
 internal import Glibc
 internal import Kernels
 internal import System

@@ -1,5 +1,5 @@
+internal import Diagnostics
 internal import Kernels
-internal import Synchronization
 internal import Tensors
 
 /// Products with 4-bit weights: speed as share of the peak of the same run, and one row as share of the read bandwidth.
@@ -41,23 +41,6 @@ struct ProductBenchmark {
         return correct
     }
 
-    /// GFLOP/s of the best tile on data in the first-level caches, all threads.
-    private func peak(_ context: ComputeContext) -> Double {
-        let bytes = context.tileMemoryByteCount
-        let threads = context.pool.threadCount
-        let memory = AlignedMemory(byteCount: bytes * threads)
-        let base = Int(bitPattern: memory.base)
-        let operations = Atomic<Int>(0)
-        let time = measuring.best(runs: quick ? 10 : 40) {
-            operations.store(0, ordering: .relaxed)
-            context.pool.run(threads) { index in
-                guard let part = UnsafeMutableRawPointer(bitPattern: base + index * bytes) else { return }
-                operations.wrappingAdd(Int(context.runTiles(repetitions: 5000, memory: part)), ordering: .relaxed)
-            }
-        }
-        return Double(operations.load(ordering: .relaxed)) / time * 1e-9
-    }
-
     private func manyRows(_ context: ComputeContext) -> Bool {
         var correct = true
         print("\n\(context.computeType.rawValue): GFLOP/s and share of the peak, nested 4-bit weights, blocks of 64")
@@ -77,7 +60,7 @@ struct ProductBenchmark {
                 for index in 0..<x.count { x.base[index] = Float((index &* 2_654_435_761) >> 8 & 1023) / 512 - 1 }
                 let operations = 2 * Double(rows) * Double(shape.outputs) * Double(shape.inputs)
 
-                let peak = peak(context)
+                let peak = MachineSpeed.tilePeak(context, measuring: measuring, runs: quick ? 10 : 40)
                 let forward = measuring.median(runs: runs, seconds: seconds) {
                     context.forward(x, weight.matrix, bias: nil, into: y, adding: false, scratch: buffer)
                 }
@@ -185,27 +168,13 @@ struct ProductBenchmark {
 
     /// GB/s of a plain read of the codes by all threads.
     private func readBandwidth(_ pool: WorkerPool, _ weights: [BenchmarkWeight]) -> Double {
-        let parts: [Int] = weights.compactMap { weight in
+        let regions: [UnsafeRawPointer] = weights.compactMap { weight in
             guard case .table4(let codes, _, _) = weight.matrix.storage else { return nil }
-            return Int(bitPattern: codes)
+            return codes
         }
         guard let first = weights.first else { return 0 }
-        let bytes = first.matrix.rows * first.matrix.columns / 2
-        let sink = Atomic<UInt64>(0)
-        let slices = 8
-        let time = measuring.median(runs: 5, seconds: 0) {
-            pool.run(parts.count * slices) { index in
-                guard
-                    let start = UnsafeRawPointer(bitPattern: parts[index / slices] + index % slices * (bytes / slices))
-                else { return }
-                var sums = (SIMD8<UInt64>(), SIMD8<UInt64>())
-                for offset in stride(from: 0, to: bytes / slices, by: 128) {
-                    sums.0 &+= start.loadUnaligned(fromByteOffset: offset, as: SIMD8<UInt64>.self)
-                    sums.1 &+= start.loadUnaligned(fromByteOffset: offset + 64, as: SIMD8<UInt64>.self)
-                }
-                sink.wrappingAdd((sums.0 &+ sums.1).wrappedSum(), ordering: .relaxed)
-            }
-        }
-        return Double(parts.count * bytes) / time * 1e-9
+        return MachineSpeed.readBandwidth(
+            pool, regions: regions, byteCount: first.matrix.rows * first.matrix.columns / 2, measuring: measuring,
+            runs: 5)
     }
 }

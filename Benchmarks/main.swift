@@ -1,3 +1,4 @@
+internal import Diagnostics
 internal import Kernels
 
 let arguments = CommandLine.arguments.dropFirst()
@@ -6,8 +7,8 @@ func value(of name: String) -> String? {
     arguments.first { $0.hasPrefix("--\(name)=") }.map { String($0.dropFirst(name.count + 3)) }
 }
 let measuring = Measuring(
-    usesProcessorTime: arguments.contains("--processor-time"),
     threadCount: max(1, value(of: "threads").flatMap { Int($0) } ?? 2),
+    usesProcessorTime: arguments.contains("--processor-time"),
     countsFastest: arguments.contains("--fastest"))
 switch arguments.first {
 case "products":

@@ -7,13 +7,13 @@ internal import KernelsAVX512
 internal import KernelsAVX512BF16
 #endif
 
-/// The entry points of one instruction set.
+/// The entry points of one instruction set. Single entries can be replaced in a copy, to see what a broken kernel does.
 package struct KernelTable: Sendable {
     package let instructionSet: InstructionSet
-    package let products: qk_product_kernels
-    package let elementwise: qk_elementwise_kernels
-    package let quantizers: qk_quantizer_kernels
-    package let planes: qk_plane_kernels
+    package var products: qk_product_kernels
+    package var elementwise: qk_elementwise_kernels
+    package var quantizers: qk_quantizer_kernels
+    package var planes: qk_plane_kernels
 
     /// The table of a set; the caller has checked that the processor supports it.
     package init(_ set: InstructionSet) {

@@ -1,3 +1,4 @@
+import Diagnostics
 import Kernels
 import Tensors
 import Testing
@@ -5,6 +6,24 @@ import Testing
 /// Relative to the largest element: float32 scores of a few units, sums of some hundred terms.
 private let outputTolerance = 1e-5
 private let gradientTolerance = 2e-5
+
+extension AttentionCase: CustomTestStringConvertible {
+    public var testDescription: String {
+        "\(lengths) x \(shape.queryHeads)/\(shape.keyValueHeads) x \(shape.headWidth), "
+            + "window \(shape.window ?? 0), cap \(shape.softCap ?? 0)"
+    }
+
+    /// Single rows, odd everything, several blocks of queries and keys, windows inside and across blocks, caps.
+    static let all = [
+        AttentionCase([1], heads: 1, keyValueHeads: 1, width: 1),
+        AttentionCase([5, 1, 13], heads: 4, keyValueHeads: 2, width: 5),
+        AttentionCase([100, 97], heads: 2, keyValueHeads: 1, width: 17, window: 30),
+        AttentionCase([200], heads: 3, keyValueHeads: 3, width: 64),
+        AttentionCase([49, 145], heads: 4, keyValueHeads: 1, width: 80, softCap: 2),
+        AttentionCase([150], heads: 2, keyValueHeads: 2, width: 130, window: 7, softCap: 5),
+        AttentionCase([250, 3], heads: 2, keyValueHeads: 1, width: 32, window: 100),
+    ]
+}
 
 @Suite("Attention")
 struct AttentionTests {
@@ -14,8 +33,8 @@ struct AttentionTests {
             AttentionCase([4, 3], heads: 2, keyValueHeads: 1, width: 3),
             AttentionCase([5], heads: 2, keyValueHeads: 2, width: 2, window: 2, softCap: 1.5),
         ] {
-            let fixture = AttentionFixture(example)
-            let reference = AttentionReference(example: example)
+            let fixture = AttentionSample(example)
+            let reference = AttentionReference(example)
             let inputs = [doubles(fixture.q), doubles(fixture.k), doubles(fixture.v)]
             let dOut = doubles(fixture.dOut)
             let gradients = reference.backward(dOut, inputs[0], inputs[1], inputs[2])
@@ -38,8 +57,8 @@ struct AttentionTests {
 
     @Test("Outputs and gradients against double precision", arguments: AttentionCase.all)
     func doublePrecision(example: AttentionCase) {
-        let fixture = AttentionFixture(example)
-        let reference = AttentionReference(example: example)
+        let fixture = AttentionSample(example)
+        let reference = AttentionReference(example)
         let (q, k, v) = (doubles(fixture.q), doubles(fixture.k), doubles(fixture.v))
         let exact = reference.forward(q, k, v)
         let gradients = reference.backward(doubles(fixture.dOut), q, k, v)
@@ -57,9 +76,9 @@ struct AttentionTests {
     @Test("A sequence's bits depend neither on threads nor on the other sequences")
     func determinism() {
         let example = AttentionCase([60, 130, 1, 99], heads: 4, keyValueHeads: 2, width: 33)
-        let fixture = AttentionFixture(example)
+        let fixture = AttentionSample(example)
         for set in InstructionSet.supported {
-            func results(_ threads: Int, _ segments: [Segment]? = nil) -> AttentionFixture.Results {
+            func results(_ threads: Int, _ segments: [Segment]? = nil) -> AttentionSample.Results {
                 fixture.results(
                     ComputeContext(
                         kernels: KernelTable(set), pool: WorkerPool(threadCount: threads), computeType: .float32),
@@ -77,7 +96,7 @@ struct AttentionTests {
                 for (one, two) in zip(whole.all, alone.all) {
                     #expect(one.bits(rows: rows) == two.bits(rows: rows))
                     let others = (0..<example.rows).filter { !rows.contains($0) }
-                    #expect(others.allSatisfy { two[$0, 0] == Double(MatrixFixture.mark) })
+                    #expect(others.allSatisfy { two[$0, 0] == Double(SampleMatrix.mark) })
                 }
             }
         }
@@ -86,11 +105,11 @@ struct AttentionTests {
     @Test("A prompt in chunks gives the bits of the whole", arguments: [nil, 50])
     func prefill(window: Int?) {
         let example = AttentionCase([230], heads: 4, keyValueHeads: 2, width: 40, window: window)
-        let fixture = AttentionFixture(example)
+        let fixture = AttentionSample(example)
         for context in contexts() {
             let whole = fixture.results(context).out
-            let out = MatrixFixture(rows: 230, columns: example.shape.queryColumns)
-            let scratch = BufferFixture<Float>(
+            let out = SampleMatrix(rows: 230, columns: example.shape.queryColumns)
+            let scratch = SampleBuffer<Float>(
                 repeating: .nan, count: context.attentionForwardScratchByteCount(example.shape) / 4)
             for (first, end) in [(0, 1), (1, 60), (60, 200), (200, 230)] {
                 context.attentionPrefill(
@@ -104,8 +123,8 @@ struct AttentionTests {
 
     @Test("Decoding row by row against double precision", arguments: AttentionCase.all.filter { $0.lengths[0] > 4 })
     func decode(example: AttentionCase) {
-        let fixture = AttentionFixture(example)
-        let reference = AttentionReference(example: example)
+        let fixture = AttentionSample(example)
+        let reference = AttentionReference(example)
         let exact = reference.forward(doubles(fixture.q), doubles(fixture.k), doubles(fixture.v)).out
         let length = example.lengths[0]
         for set in InstructionSet.supported {
@@ -113,8 +132,8 @@ struct AttentionTests {
             for threads in [1, 3] {
                 let context = ComputeContext(
                     kernels: KernelTable(set), pool: WorkerPool(threadCount: threads), computeType: .float32)
-                let out = MatrixFixture(rows: length, columns: example.shape.queryColumns)
-                let scratch = BufferFixture<Float>(
+                let out = SampleMatrix(rows: length, columns: example.shape.queryColumns)
+                let scratch = SampleBuffer<Float>(
                     repeating: .nan, count: context.attentionDecodeScratchByteCount(example.shape, length: length) / 4)
                 for row in 0..<length {
                     context.attentionDecode(

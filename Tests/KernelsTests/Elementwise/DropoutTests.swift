@@ -1,4 +1,5 @@
 import CIntrinsics
+import Diagnostics
 import Kernels
 import Tensors
 import Testing
@@ -31,7 +32,7 @@ struct DropoutTests {
 
     @Test("Kernels keep what the scalar generator keeps", arguments: [1, 16, 63, 64, 65, 200])
     func kernels(length: Int) {
-        let x = BufferFixture((0..<length).map { Float($0 + 1) })
+        let x = SampleBuffer((0..<length).map { Float($0 + 1) })
         var parameters = qk_dropout(
             key_low: 0xa409_3822, key_high: 0x299f_31d0, row: 17, position: 4, site: 99, threshold: 0x4000_0000,
             scale: 1.5)
@@ -41,7 +42,7 @@ struct DropoutTests {
             return word >= 0x4000_0000 ? 1.5 * Float(column + 1) : 0
         }
         for context in contexts() {
-            let y = BufferFixture<Float>(repeating: -1, count: length + 1)
+            let y = SampleBuffer<Float>(repeating: -1, count: length + 1)
             context.kernels.elementwise.dropout(x.base, y.base, Int64(length), &parameters)
             #expect(Array(y.elements[..<length]) == expected)
             #expect(y.elements[length] == -1)
@@ -51,11 +52,11 @@ struct DropoutTests {
     @Test("Rates are met, and every part of the key matters")
     func rates() {
         let (rows, columns) = (64, 1024)
-        let ones = MatrixFixture(rows: rows, columns: columns) { _, _ in 1 }
-        let identifiers = BufferFixture((0..<rows).map { Int32($0) })
-        let positions = BufferFixture<Int32>(repeating: 5, count: rows)
+        let ones = SampleMatrix(rows: rows, columns: columns) { _, _ in 1 }
+        let identifiers = SampleBuffer((0..<rows).map { Int32($0) })
+        let positions = SampleBuffer<Int32>(repeating: 5, count: rows)
         guard let context = contexts().last else { return }
-        func pattern(rate: Float, _ key: DropoutKey, positions: BufferFixture<Int32>) -> [Float] {
+        func pattern(rate: Float, _ key: DropoutKey, positions: SampleBuffer<Int32>) -> [Float] {
             let y = ones.copy
             context.dropout(
                 ones.matrix, rate: rate, key: key, rowIdentifiers: identifiers.base, positions: positions.base,
@@ -77,7 +78,7 @@ struct DropoutTests {
             pattern(rate: 0.5, DropoutKey(seed: 8, step: 1, site: 2), positions: positions),
             pattern(rate: 0.5, DropoutKey(seed: 7, step: 2, site: 2), positions: positions),
             pattern(rate: 0.5, DropoutKey(seed: 7, step: 1, site: 3), positions: positions),
-            pattern(rate: 0.5, key, positions: BufferFixture<Int32>(repeating: 6, count: rows)),
+            pattern(rate: 0.5, key, positions: SampleBuffer<Int32>(repeating: 6, count: rows)),
         ]
         for other in others {
             let equal = zip(base, other).count { $0 == $1 }

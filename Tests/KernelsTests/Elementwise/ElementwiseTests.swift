@@ -1,4 +1,5 @@
 import CIntrinsics
+import Diagnostics
 import Glibc
 import Kernels
 import Tensors
@@ -14,14 +15,14 @@ private let normTolerance = 1e-6
 struct ElementwiseTests {
     @Test("exp, ln and tanh are within two units in the last place")
     func functions() {
-        var numbers = TestNumbers(seed: 1)
+        var numbers = SampleNumbers(seed: 1)
         let arguments = (0..<200_000).map { _ in numbers.float() }
         for context in contexts() {
             let table = context.kernels.elementwise
-            func largestError(_ inputs: [Float], _ exact: (Double) -> Double, _ kernel: (BufferFixture<Float>) -> Void)
+            func largestError(_ inputs: [Float], _ exact: (Double) -> Double, _ kernel: (SampleBuffer<Float>) -> Void)
                 -> Double
             {
-                let buffer = BufferFixture(inputs)
+                let buffer = SampleBuffer(inputs)
                 kernel(buffer)
                 return zip(inputs, buffer.elements).reduce(0) {
                     max($0, unitsInLastPlace($1.1, exact(Double($1.0))))
@@ -41,15 +42,15 @@ struct ElementwiseTests {
     func ends() {
         for context in contexts() {
             let table = context.kernels.elementwise
-            let powers = BufferFixture<Float>([0, -88, -1e30, -.infinity, 89, .infinity, .nan])
+            let powers = SampleBuffer<Float>([0, -88, -1e30, -.infinity, 89, .infinity, .nan])
             table.exponential(powers.base, powers.base, 7)
             #expect(powers.elements[..<6] == [1, 0, 0, 0, .infinity, .infinity])
             #expect(powers.elements[6].isNaN)
-            let logarithms = BufferFixture<Float>([1, .infinity, .nan])
+            let logarithms = SampleBuffer<Float>([1, .infinity, .nan])
             table.logarithm(logarithms.base, logarithms.base, 3)
             #expect(logarithms.elements[..<2] == [0, .infinity])
             #expect(logarithms.elements[2].isNaN)
-            let tangents = BufferFixture<Float>([0, 50, -50, .infinity, -.infinity, .nan])
+            let tangents = SampleBuffer<Float>([0, 50, -50, .infinity, -.infinity, .nan])
             table.hyperbolic_tangent(tangents.base, tangents.base, 6)
             #expect(tangents.elements[..<5] == [0, 1, -1, 1, -1])
             #expect(tangents.elements[5].isNaN)
@@ -59,8 +60,8 @@ struct ElementwiseTests {
     @Test("Sums, multiples and copies", arguments: oddLengths)
     func sums(length: Int) {
         for context in contexts() {
-            let x = MatrixFixture.random(5, length, seed: 2)
-            let y = MatrixFixture.random(5, length, seed: 3)
+            let x = SampleMatrix.random(5, length, seed: 2)
+            let y = SampleMatrix.random(5, length, seed: 3)
             let sum = y.copy
             context.add(x.matrix, into: sum.matrix)
             #expect(sum.error { y[$0, $1] + x[$0, $1] } < twoRoundings)
@@ -79,8 +80,8 @@ struct ElementwiseTests {
 
     @Test("RMSNorm against double precision", arguments: oddLengths)
     func norm(length: Int) {
-        let x = MatrixFixture.random(4, length, seed: 4, range: 3)
-        let weight = MatrixFixture.random(1, length, seed: 5)
+        let x = SampleMatrix.random(4, length, seed: 4, range: 3)
+        let weight = SampleMatrix.random(1, length, seed: 5)
         let epsilon = 1e-5
         func reciprocal(_ row: Int) -> Double {
             1 / ((0..<length).reduce(0) { $0 + x[row, $1] * x[row, $1] } / Double(length) + epsilon).squareRoot()
@@ -88,7 +89,7 @@ struct ElementwiseTests {
         let exact = (0..<4).map(reciprocal)
         for context in contexts() {
             let y = x.copy
-            let reciprocals = BufferFixture<Float>(repeating: 0, count: 4)
+            let reciprocals = SampleBuffer<Float>(repeating: 0, count: 4)
             context.rmsNorm(
                 x.matrix, weight: weight.matrix.base, epsilon: Float(epsilon), into: y.matrix,
                 reciprocals: reciprocals.base)
@@ -106,9 +107,9 @@ struct ElementwiseTests {
 
     @Test("The gradient of RMSNorm against central differences", arguments: [1, 7, 16, 33, 100])
     func normGradient(length: Int) {
-        let x = MatrixFixture.random(3, length, seed: 6, range: 2)
-        let weight = MatrixFixture.random(1, length, seed: 7)
-        let dY = MatrixFixture.random(3, length, seed: 8)
+        let x = SampleMatrix.random(3, length, seed: 6, range: 2)
+        let weight = SampleMatrix.random(1, length, seed: 7)
+        let dY = SampleMatrix.random(3, length, seed: 8)
         let epsilon = 1e-5
         func value(_ row: Int, _ changed: Int, _ step: Double) -> Double {
             func element(_ column: Int) -> Double { x[row, column] + (column == changed ? step : 0) }
@@ -122,7 +123,7 @@ struct ElementwiseTests {
         }
         for context in contexts() {
             let y = x.copy
-            let reciprocals = BufferFixture<Float>(repeating: 0, count: 3)
+            let reciprocals = SampleBuffer<Float>(repeating: 0, count: 3)
             context.rmsNorm(
                 x.matrix, weight: weight.matrix.base, epsilon: Float(epsilon), into: y.matrix,
                 reciprocals: reciprocals.base)
@@ -144,9 +145,9 @@ struct ElementwiseTests {
 
     @Test("SiLU gates and their gradients", arguments: oddLengths)
     func gates(length: Int) {
-        let gate = MatrixFixture.random(3, length, seed: 9, range: 12)
-        let up = MatrixFixture.random(3, length, seed: 10)
-        let dOut = MatrixFixture.random(3, length, seed: 11)
+        let gate = SampleMatrix.random(3, length, seed: 9, range: 12)
+        let up = SampleMatrix.random(3, length, seed: 10)
+        let dOut = SampleMatrix.random(3, length, seed: 11)
         func silu(_ x: Double) -> Double { x / (1 + exp(-x)) }
         func slope(_ x: Double) -> Double {
             let s = 1 / (1 + exp(-x))
@@ -168,13 +169,13 @@ struct ElementwiseTests {
     @Test("Rotation by halves, whole and partial heads, and back", arguments: [(2, 2), (3, 34), (1, 64), (5, 6)])
     func rotation(heads: Int, width: Int) {
         let rows = 6
-        let positions = BufferFixture<Int32>([0, 3, 1, 9, 4, 4])
+        let positions = SampleBuffer<Int32>([0, 3, 1, 9, 4, 4])
         for rotaryWidth in [width, width / 2 & ~1] {
             let half = rotaryWidth / 2
             let angles = (0..<10 * max(1, half)).map { Double($0) * 0.37 }
-            let cosines = BufferFixture(angles.map { Float(cos($0)) })
-            let sines = BufferFixture(angles.map { Float(sin($0)) })
-            let x = MatrixFixture.random(rows, heads * width, seed: 12)
+            let cosines = SampleBuffer(angles.map { Float(cos($0)) })
+            let sines = SampleBuffer(angles.map { Float(sin($0)) })
+            let x = SampleMatrix.random(rows, heads * width, seed: 12)
             func rotated(_ row: Int, _ column: Int) -> Double {
                 let channel = column % width
                 guard channel < rotaryWidth else { return x[row, column] }
@@ -202,17 +203,17 @@ struct ElementwiseTests {
     @Test("Results depend neither on the thread count nor on the other rows")
     func determinism() {
         let (rows, columns) = (300, 577)
-        let x = MatrixFixture.random(rows, columns, seed: 13, range: 2)
-        let up = MatrixFixture.random(rows, columns, seed: 14)
-        let weight = MatrixFixture.random(1, columns, seed: 15)
-        let identifiers = BufferFixture((0..<rows).map { Int32($0 / 7) })
-        let positions = BufferFixture((0..<rows).map { Int32($0 % 7) })
+        let x = SampleMatrix.random(rows, columns, seed: 13, range: 2)
+        let up = SampleMatrix.random(rows, columns, seed: 14)
+        let weight = SampleMatrix.random(1, columns, seed: 15)
+        let identifiers = SampleBuffer((0..<rows).map { Int32($0 / 7) })
+        let positions = SampleBuffer((0..<rows).map { Int32($0 % 7) })
         for set in InstructionSet.supported {
             func results(rows: Range<Int>, threads: Int) -> [[UInt32]] {
                 let context = ComputeContext(
                     kernels: KernelTable(set), pool: WorkerPool(threadCount: threads), computeType: .float32)
                 let norm = x.copy
-                let reciprocals = BufferFixture<Float>(repeating: 0, count: rows.count)
+                let reciprocals = SampleBuffer<Float>(repeating: 0, count: rows.count)
                 context.rmsNorm(
                     x.matrix.rows(rows), weight: weight.matrix.base, epsilon: 1e-6, into: norm.matrix.rows(rows),
                     reciprocals: reciprocals.base)

@@ -1,3 +1,4 @@
+import Diagnostics
 import Glibc
 import Kernels
 import Tensors
@@ -8,8 +9,8 @@ struct ReductionTests {
     @Test("Sums of squares: double precision, equal bits on any number of threads")
     func squares() {
         for count in [0, 1, 31, 64, 1000, 70_001, 200_003] {
-            var numbers = TestNumbers(seed: 20)
-            let values = BufferFixture((0..<count).map { _ in numbers.float() })
+            var numbers = SampleNumbers(seed: 20)
+            let values = SampleBuffer((0..<count).map { _ in numbers.float() })
             let exact = values.elements.reduce(0.0) { $0 + Double($1) * Double($1) }
             for set in InstructionSet.supported {
                 let sums = [1, 2, 3].map { threads in
@@ -63,12 +64,12 @@ struct ReductionTests {
     func largest() {
         for context in contexts() {
             for columns in [1, 5, 64, 130, 1000] {
-                let x = MatrixFixture.random(4, columns, seed: 21)
+                let x = SampleMatrix.random(4, columns, seed: 21)
                 x.matrix.row(1)[columns - 1] = 3
                 x.matrix.row(2)[columns / 2] = 3
                 x.matrix.row(2)[columns - 1] = 3
                 x.matrix.row(3)[0] = .nan
-                let indices = BufferFixture<Int32>(repeating: -1, count: 4)
+                let indices = SampleBuffer<Int32>(repeating: -1, count: 4)
                 context.indexOfLargest(x.matrix, into: indices.base)
                 for row in 0..<4 {
                     var best = 0
@@ -87,11 +88,11 @@ struct ReductionTests {
         let golden = try textLines(path).map { $0.split(separator: " ").compactMap { UInt32($0, radix: 16) } }
         try #require(golden.count == 4 && golden.allSatisfy { $0.count == 144 })
         for context in contexts() {
-            let parameters = BufferFixture((0..<48).map { Float($0 - 20) / 16 })
-            let first = BufferFixture<Float>(repeating: 0, count: 48)
-            let second = BufferFixture<Float>(repeating: 0, count: 48)
+            let parameters = SampleBuffer((0..<48).map { Float($0 - 20) / 16 })
+            let first = SampleBuffer<Float>(repeating: 0, count: 48)
+            let second = SampleBuffer<Float>(repeating: 0, count: 48)
             for step in 1...4 {
-                let gradients = BufferFixture(
+                let gradients = SampleBuffer(
                     (0..<48).map { step % 2 == 0 ? Float(step) * Float($0 - 11) / 64 : Float(7 - $0) / 32 })
                 context.adamW(
                     parameters: parameters.base, gradients: gradients.base, firstMoments: first.base,
@@ -117,12 +118,12 @@ struct ReductionTests {
             for threads in [1, 2, 3] {
                 let context = ComputeContext(
                     kernels: KernelTable(set), pool: WorkerPool(threadCount: threads), computeType: .float32)
-                var numbers = TestNumbers(seed: 22)
-                let parameters = BufferFixture((0..<count).map { _ in numbers.float() })
-                let gradients = BufferFixture((0..<count).map { _ in numbers.float() * 4 })
-                let quarters = BufferFixture(gradients.elements.map { $0 / 4 })
-                let first = BufferFixture<Float>(repeating: 0, count: count)
-                let second = BufferFixture<Float>(repeating: 0, count: count)
+                var numbers = SampleNumbers(seed: 22)
+                let parameters = SampleBuffer((0..<count).map { _ in numbers.float() })
+                let gradients = SampleBuffer((0..<count).map { _ in numbers.float() * 4 })
+                let quarters = SampleBuffer(gradients.elements.map { $0 / 4 })
+                let first = SampleBuffer<Float>(repeating: 0, count: count)
+                let second = SampleBuffer<Float>(repeating: 0, count: count)
                 for step in 1...3 {
                     context.adamW(
                         parameters: parameters.base, gradients: step == 2 ? quarters.base : gradients.base,

@@ -1,3 +1,4 @@
+import Diagnostics
 import Glibc
 import Kernels
 import Tensors
@@ -8,17 +9,17 @@ struct CrossEntropyTests {
     @Test("Losses and gradients against double precision", arguments: [1, 2, 15, 16, 65, 1000, 32_003])
     func doublePrecision(columns: Int) {
         let rows = 5
-        let logits = MatrixFixture.random(rows, columns, seed: 30, range: 15)
+        let logits = SampleMatrix.random(rows, columns, seed: 30, range: 15)
         // One row far from zero: only differences from the largest count.
         for column in 0..<columns { logits.matrix.row(2)[column] += 1000 }
-        let labels = BufferFixture((0..<rows).map { Int32(($0 * 7919 + 3) % columns) })
+        let labels = SampleBuffer((0..<rows).map { Int32(($0 * 7919 + 3) % columns) })
         func logSumExp(_ row: Int) -> Double {
             let largest = (0..<columns).reduce(-Double.infinity) { max($0, logits[row, $1]) }
             return largest + log((0..<columns).reduce(0) { $0 + exp(logits[row, $1] - largest) })
         }
         let exact = (0..<rows).map(logSumExp)
         for context in contexts() {
-            let losses = BufferFixture<Float>(repeating: 0, count: rows)
+            let losses = SampleBuffer<Float>(repeating: 0, count: rows)
             let kept = logits.copy
             context.crossEntropy(
                 logits: kept.matrix, labels: labels.base, losses: losses.base, gradientScale: nil)
@@ -27,7 +28,7 @@ struct CrossEntropyTests {
                 let expected = exact[row] - logits[row, Int(labels.base[row])]
                 #expect(abs(Double(losses.base[row]) - expected) < 1e-6 * max(1, expected))
             }
-            let again = BufferFixture<Float>(repeating: 0, count: rows)
+            let again = SampleBuffer<Float>(repeating: 0, count: rows)
             context.crossEntropy(
                 logits: kept.matrix, labels: labels.base, losses: again.base, gradientScale: 0.25)
             #expect(again.elements == losses.elements)
@@ -42,15 +43,15 @@ struct CrossEntropyTests {
     @Test("Rows without a label cost nothing; a row depends on itself; NaN is not hidden")
     func rows() {
         let (rows, columns) = (70, 1003)
-        let logits = MatrixFixture.random(rows, columns, seed: 31, range: 5)
-        let labels = BufferFixture((0..<rows).map { $0 == 3 ? Int32(-100) : Int32($0) })
+        let logits = SampleMatrix.random(rows, columns, seed: 31, range: 5)
+        let labels = SampleBuffer((0..<rows).map { $0 == 3 ? Int32(-100) : Int32($0) })
         logits.matrix.row(9)[500] = .nan
         for set in InstructionSet.supported {
             func results(_ range: Range<Int>, threads: Int) -> (losses: [UInt32], gradients: [UInt32]) {
                 let context = ComputeContext(
                     kernels: KernelTable(set), pool: WorkerPool(threadCount: threads), computeType: .float32)
                 let copy = logits.copy
-                let losses = BufferFixture<Float>(repeating: -1, count: range.count)
+                let losses = SampleBuffer<Float>(repeating: -1, count: range.count)
                 context.crossEntropy(
                     logits: copy.matrix.rows(range), labels: labels.base + range.lowerBound, losses: losses.base,
                     gradientScale: 1)

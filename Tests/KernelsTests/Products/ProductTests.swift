@@ -1,3 +1,4 @@
+import Diagnostics
 import Kernels
 import Tensors
 import Testing
@@ -13,10 +14,10 @@ private let computations: [(InstructionSet, ComputeType)] = InstructionSet.suppo
 private struct Computation: CustomTestStringConvertible, Sendable {
     let set: InstructionSet
     let type: ComputeType
-    let storage: TestStorage
+    let storage: SampleStorage
 
     static let all: [Computation] = computations.flatMap { set, type in
-        TestStorage.allCases.map { Computation(set: set, type: type, storage: $0) }
+        SampleStorage.allCases.map { Computation(set: set, type: type, storage: $0) }
     }
 
     var testDescription: String { "\(set.rawValue) \(type.rawValue) \(storage.rawValue)" }
@@ -24,8 +25,6 @@ private struct Computation: CustomTestStringConvertible, Sendable {
     func context(threads: Int = 1) -> ComputeContext {
         ComputeContext(kernels: KernelTable(set), pool: WorkerPool(threadCount: threads), computeType: type)
     }
-
-    func rounded(_ value: Float) -> Double { Double(type == .bfloat16 ? roundedToBFloat16(value) : value) }
 }
 
 /// M, N, K: single elements, odd everything, several reduction blocks in both directions, several chunks.
@@ -41,28 +40,22 @@ struct ProductTests {
         for (index, shape) in shapes.enumerated() {
             for adding in [false, true] {
                 let context = computation.context()
-                let weight = StoredMatrixFixture(
+                let weight = SampleWeight(
                     computation.storage, rows: shape.n, columns: shape.k, seed: UInt64(index) + 1)
-                var numbers = TestNumbers(seed: UInt64(index) + 77)
-                let x = MatrixFixture(rows: shape.m, columns: shape.k) { _, _ in numbers.float() }
+                var numbers = SampleNumbers(seed: UInt64(index) + 77)
+                let x = SampleMatrix(rows: shape.m, columns: shape.k) { _, _ in numbers.float() }
                 let bias = (0..<shape.n).map { _ in numbers.float() }
-                let y = MatrixFixture(rows: shape.m, columns: shape.n) { row, column in Float(row - column) / 16 }
-                let scratch = ScratchFixture(context, rows: shape.m, dimension: max(shape.n, shape.k))
+                let y = SampleMatrix(rows: shape.m, columns: shape.n) { row, column in Float(row - column) / 16 }
+                let scratch = ProductScratch(context, rows: shape.m, dimension: max(shape.n, shape.k))
                 context.forward(
                     x.matrix, weight.matrix, bias: adding ? nil : bias, into: y.matrix, adding: adding,
                     scratch: scratch.buffer)
-                let worst = largestError(y) { row, column in
-                    var sum = adding ? Double(row - column) / 16 : Double(bias[column])
-                    var magnitude = abs(sum)
-                    for k in 0..<shape.k {
-                        let product =
-                            computation.rounded(x.matrix.row(row)[k])
-                            * computation.rounded(weight.values[column * shape.k + k])
-                        sum += product
-                        magnitude += abs(product)
-                    }
-                    return (sum, magnitude)
-                }
+                let reference = ProductReference(weight, computeType: computation.type)
+                let worst = y.error(ofSums: { row, column in
+                    reference.forward(
+                        x.matrix, row: row, output: column,
+                        from: adding ? Double(row - column) / 16 : Double(bias[column]))
+                })
                 #expect(worst < tolerance, "M, N, K = \(shape), adding: \(adding)")
                 #expect(y.gapsAreIntact)
             }
@@ -76,25 +69,18 @@ struct ProductTests {
                 let context = computation.context()
                 // N and K change places, so that long reductions occur here too.
                 let (n, k) = (shape.k, shape.n)
-                let weight = StoredMatrixFixture(computation.storage, rows: n, columns: k, seed: UInt64(index) + 5)
-                var numbers = TestNumbers(seed: UInt64(index) + 99)
-                let dY = MatrixFixture(rows: shape.m, columns: n) { _, _ in numbers.float() }
-                let dX = MatrixFixture(rows: shape.m, columns: k) { row, column in Float(column - row) / 16 }
-                let scratch = ScratchFixture(context, rows: shape.m, dimension: max(n, k))
+                let weight = SampleWeight(computation.storage, rows: n, columns: k, seed: UInt64(index) + 5)
+                var numbers = SampleNumbers(seed: UInt64(index) + 99)
+                let dY = SampleMatrix(rows: shape.m, columns: n) { _, _ in numbers.float() }
+                let dX = SampleMatrix(rows: shape.m, columns: k) { row, column in Float(column - row) / 16 }
+                let scratch = ProductScratch(context, rows: shape.m, dimension: max(n, k))
                 context.inputGradient(
                     dY.matrix, weight.matrix, into: dX.matrix, adding: adding, scratch: scratch.buffer)
-                let worst = largestError(dX) { row, column in
-                    var sum = adding ? Double(column - row) / 16 : 0
-                    var magnitude = abs(sum)
-                    for reduced in 0..<n {
-                        let product =
-                            computation.rounded(dY.matrix.row(row)[reduced])
-                            * computation.rounded(weight.values[reduced * k + column])
-                        sum += product
-                        magnitude += abs(product)
-                    }
-                    return (sum, magnitude)
-                }
+                let reference = ProductReference(weight, computeType: computation.type)
+                let worst = dX.error(ofSums: { row, column in
+                    reference.inputGradient(
+                        dY.matrix, row: row, column: column, from: adding ? Double(column - row) / 16 : 0)
+                })
                 #expect(worst < tolerance, "M, N, K = \((shape.m, n, k)), adding: \(adding)")
                 #expect(dX.gapsAreIntact)
             }
@@ -110,30 +96,20 @@ struct ProductTests {
             for adding in [false, true] {
                 let (m, n, k) = shape
                 let context = computation.context()
-                let weight = StoredMatrixFixture(computation.storage, rows: n, columns: k, seed: UInt64(index) + 9)
-                var numbers = TestNumbers(seed: UInt64(index) + 55)
-                let x = MatrixFixture(rows: m, columns: k) { _, _ in numbers.float() }
+                let weight = SampleWeight(computation.storage, rows: n, columns: k, seed: UInt64(index) + 9)
+                var numbers = SampleNumbers(seed: UInt64(index) + 55)
+                let x = SampleMatrix(rows: m, columns: k) { _, _ in numbers.float() }
                 let bias = (0..<n).map { _ in numbers.float() }
-                let y = MatrixFixture(rows: m, columns: n) { row, column in Float(row - column) / 16 }
-                let scratch = ScratchFixture(context, rows: m, dimension: max(n, k))
+                let y = SampleMatrix(rows: m, columns: n) { row, column in Float(row - column) / 16 }
+                let scratch = ProductScratch(context, rows: m, dimension: max(n, k))
                 context.forwardFewRows(
                     x.matrix, weight.matrix, bias: bias, into: y.matrix, adding: adding, scratch: scratch.buffer)
-                let worst = largestError(y) { row, column in
-                    var sum = Double(bias[column]) + (adding ? Double(row - column) / 16 : 0)
-                    var magnitude = abs(sum)
-                    for index in 0..<k {
-                        // Words of codes are multiplied unscaled.
-                        let place = column * k + index
-                        let value =
-                            weight.isMultipliedUnscaled
-                            ? computation.rounded(weight.unscaled[place]) * Double(weight.scales[place])
-                            : computation.rounded(weight.values[place])
-                        let product = computation.rounded(x.matrix.row(row)[index]) * value
-                        sum += product
-                        magnitude += abs(product)
-                    }
-                    return (sum, magnitude)
-                }
+                let reference = ProductReference(weight, computeType: computation.type)
+                let worst = y.error(ofSums: { row, column in
+                    reference.forwardFewRows(
+                        x.matrix, row: row, output: column,
+                        from: Double(bias[column]) + (adding ? Double(row - column) / 16 : 0))
+                })
                 #expect(worst < tolerance, "M, N, K = \(shape), adding: \(adding)")
                 #expect(y.gapsAreIntact)
             }
@@ -144,9 +120,9 @@ struct ProductTests {
     fileprivate func gather(_ computation: Computation) {
         for (rows, columns) in [(1, 1), (5, 7), (9, 31), (11, 65), (4, 321), (3, 1091)] {
             let context = computation.context()
-            let weight = StoredMatrixFixture(computation.storage, rows: rows, columns: columns, seed: UInt64(columns))
+            let weight = SampleWeight(computation.storage, rows: rows, columns: columns, seed: UInt64(columns))
             let ids = (0..<2 * rows).map { Int32(($0 * 7 + 3) % rows) }
-            let output = MatrixFixture(rows: ids.count, columns: columns)
+            let output = SampleMatrix(rows: ids.count, columns: columns)
             context.gatherRows(weight.matrix, ids: ids, count: ids.count, into: output.matrix)
             let expected = ids.flatMap { id in
                 (0..<columns).map { weight.values[Int(id) * columns + $0].bitPattern }
@@ -160,25 +136,25 @@ struct ProductTests {
     @Test("a row's bits depend on that row alone, not on the others or on the threads", arguments: Computation.all)
     fileprivate func determinism(_ computation: Computation) {
         let (m, n, k) = (61, 75, 1100)
-        let weight = StoredMatrixFixture(computation.storage, rows: n, columns: k, seed: 3)
-        var numbers = TestNumbers(seed: 4)
-        let x = MatrixFixture(rows: m, columns: k) { _, _ in numbers.float() }
-        let dY = MatrixFixture(rows: m, columns: n) { _, _ in numbers.float() }
+        let weight = SampleWeight(computation.storage, rows: n, columns: k, seed: 3)
+        var numbers = SampleNumbers(seed: 4)
+        let x = SampleMatrix(rows: m, columns: k) { _, _ in numbers.float() }
+        let dY = SampleMatrix(rows: m, columns: n) { _, _ in numbers.float() }
         let bias = (0..<n).map { _ in numbers.float() }
 
         func results(rows: Range<Int>, threads: Int) -> [[UInt32]] {
             let context = computation.context(threads: threads)
-            let scratch = ScratchFixture(context, rows: rows.count, dimension: k)
-            let y = MatrixFixture(rows: rows.count, columns: n) { row, column in
+            let scratch = ProductScratch(context, rows: rows.count, dimension: k)
+            let y = SampleMatrix(rows: rows.count, columns: n) { row, column in
                 Float((row + rows.lowerBound) * column % 13)
             }
             context.forward(
                 x.matrix.rows(rows), weight.matrix, bias: bias, into: y.matrix, adding: true, scratch: scratch.buffer)
-            let few = MatrixFixture(rows: rows.count, columns: n) { _, _ in 0 }
+            let few = SampleMatrix(rows: rows.count, columns: n) { _, _ in 0 }
             context.forwardFewRows(
                 x.matrix.rows(rows), weight.matrix, bias: bias, into: few.matrix, adding: false, scratch: scratch.buffer
             )
-            let dX = MatrixFixture(rows: rows.count, columns: k) { _, _ in 0 }
+            let dX = SampleMatrix(rows: rows.count, columns: k) { _, _ in 0 }
             context.inputGradient(
                 dY.matrix.rows(rows), weight.matrix, into: dX.matrix, adding: false, scratch: scratch.buffer)
             return [y.bits, few.bits, dX.bits]
@@ -205,33 +181,19 @@ struct ProductTests {
         let type: ComputeType = set.hasBFloat16Products ? .bfloat16 : .float32
         let context = ComputeContext(kernels: KernelTable(set), pool: WorkerPool(threadCount: 2), computeType: type)
         let (m, n, k) = (1301, 2111, 70)
-        let weight = StoredMatrixFixture(.table4Nested64, rows: n, columns: k, seed: 8)
-        var numbers = TestNumbers(seed: 12)
-        let x = MatrixFixture(rows: m, columns: k) { _, _ in numbers.float() }
-        let y = MatrixFixture(rows: m, columns: n)
-        let scratch = ScratchFixture(context, rows: m, dimension: n)
+        let weight = SampleWeight(.table4Nested64, rows: n, columns: k, seed: 8)
+        var numbers = SampleNumbers(seed: 12)
+        let x = SampleMatrix(rows: m, columns: k) { _, _ in numbers.float() }
+        let y = SampleMatrix(rows: m, columns: n)
+        let scratch = ProductScratch(context, rows: m, dimension: n)
         context.forward(x.matrix, weight.matrix, bias: nil, into: y.matrix, adding: false, scratch: scratch.buffer)
         for row in [0, 433, 434, 700, 1300] {
-            let one = MatrixFixture(rows: 1, columns: n)
+            let one = SampleMatrix(rows: 1, columns: n)
             context.forward(
                 x.matrix.rows(row..<row + 1), weight.matrix, bias: nil, into: one.matrix, adding: false,
                 scratch: scratch.buffer)
             let isEqual = one.bits == (0..<n).map { y.matrix.row(row)[$0].bitPattern }
             #expect(isEqual, "row \(row)")
         }
-    }
-
-    /// The largest error relative to the given magnitudes.
-    private func largestError(_ result: MatrixFixture, _ reference: (Int, Int) -> (Double, Double)) -> Double {
-        var worst = 0.0
-        for row in 0..<result.matrix.rows {
-            for column in 0..<result.matrix.columns {
-                let (expected, magnitude) = reference(row, column)
-                let error = abs(Double(result.matrix.row(row)[column]) - expected) / max(magnitude, 1e-6)
-                // A NaN counts as the largest of errors.
-                worst = error.isFinite ? max(worst, error) : .infinity
-            }
-        }
-        return worst
     }
 }

@@ -1,30 +1,12 @@
-import Kernels
-import Tensors
+package import Kernels
 
-/// A small generator of test data: xorshift64*, the same numbers on every machine.
-struct TestNumbers {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed &* 0x9E37_79B9_7F4A_7C15 | 1 }
-
-    mutating func bits() -> UInt64 {
-        state ^= state >> 12
-        state ^= state << 25
-        state ^= state >> 27
-        return state &* 0x2545_F491_4F6C_DD1D
-    }
-
-    /// Uniform in -1 ..< 1.
-    mutating func float() -> Float { Float(Int64(bits() >> 40) - (1 << 23)) / Float(1 << 23) }
-}
-
-/// The storages that products are tested with.
-enum TestStorage: String, CaseIterable, Sendable {
+/// The storages that products know, with block sizes that exercise every way of finding a scale.
+package enum SampleStorage: String, CaseIterable, Sendable {
     case float32, bfloat16, float16
     case table4Block64, table4Nested64, table4Block32, table4Nested128, table4Block4096
     case signed8Block64, signed8Nested128
 
-    var blockSize: Int? {
+    package var blockSize: Int? {
         switch self {
         case .float32, .bfloat16, .float16: nil
         case .table4Block64, .table4Nested64, .signed8Block64: 64
@@ -34,22 +16,28 @@ enum TestStorage: String, CaseIterable, Sendable {
         }
     }
 
-    var isNested: Bool { self == .table4Nested64 || self == .table4Nested128 || self == .signed8Nested128 }
-    var isTable: Bool { rawValue.hasPrefix("table4") }
+    package var isNested: Bool { self == .table4Nested64 || self == .table4Nested128 || self == .signed8Nested128 }
+    package var isTable: Bool { rawValue.hasPrefix("table4") }
+
+    /// The storage in words: `4-bit blocks of 64, nested scales`.
+    package var title: String {
+        guard let blockSize else { return rawValue }
+        return "\(isTable ? "4" : "8")-bit blocks of \(blockSize)\(isNested ? ", nested scales" : "")"
+    }
 }
 
 /// Random stored matrix with its memory, every part of it at an odd address, and its values computed one by one.
-final class StoredMatrixFixture {
-    let matrix: StoredMatrix
+package final class SampleWeight {
+    package let matrix: StoredMatrix
     /// code × scale in float32, row-major.
-    let values: [Float]
+    package let values: [Float]
     /// For few-row products: the values of the codes without scale, and the scale of each element.
-    private(set) var unscaled: [Float] = []
-    private(set) var scales: [Float] = []
+    package private(set) var unscaled: [Float] = []
+    package private(set) var scales: [Float] = []
     private var allocations: [UnsafeMutableRawPointer] = []
 
-    init(_ storage: TestStorage, rows: Int, columns: Int, seed: UInt64) {
-        var numbers = TestNumbers(seed: seed)
+    package init(_ storage: SampleStorage, rows: Int, columns: Int, seed: UInt64) {
+        var numbers = SampleNumbers(seed: seed)
         var allocations: [UnsafeMutableRawPointer] = []
         /// A copy that starts one byte behind an aligned address and is followed by nothing.
         func place<Element: BitwiseCopyable>(_ elements: [Element]) -> UnsafeRawPointer {
@@ -125,60 +113,10 @@ final class StoredMatrixFixture {
     }
 
     /// Whether few-row products multiply the codes and scale the sums: 4-bit codes in rows of whole 64s of one block.
-    var isMultipliedUnscaled: Bool {
+    package var isMultipliedUnscaled: Bool {
         guard case .table4(_, _, let blocks) = matrix.storage else { return false }
         return blocks.blockSize >= 64 && matrix.columns % 64 == 0
     }
 
     deinit { allocations.forEach { $0.deallocate() } }
-}
-
-/// Rounds to bfloat16, to nearest even.
-func roundedToBFloat16(_ value: Float) -> Float {
-    let bits = value.bitPattern
-    return Float(bitPattern: (bits &+ 0x7fff &+ (bits >> 16 & 1)) & 0xffff_0000)
-}
-
-/// A matrix with its memory; rows `gap` elements apart from each other, the gaps holding a mark.
-final class MatrixFixture {
-    static let mark: Float = -12345.5
-    let matrix: FloatMatrix
-    private let memory: UnsafeMutablePointer<Float>
-
-    init(rows: Int, columns: Int, gap: Int = 3, fill: (Int, Int) -> Float = { _, _ in MatrixFixture.mark }) {
-        memory = .allocate(capacity: rows * (columns + gap) + 1)
-        memory.update(repeating: Self.mark, count: rows * (columns + gap) + 1)
-        matrix = FloatMatrix(base: memory + 1, rows: rows, columns: columns, stride: columns + gap)
-        for row in 0..<rows { for column in 0..<columns { matrix.row(row)[column] = fill(row, column) } }
-    }
-
-    deinit { memory.deallocate() }
-
-    /// The elements, row-major without gaps, as bits.
-    var bits: [UInt32] {
-        (0..<matrix.rows).flatMap { row in (0..<matrix.columns).map { matrix.row(row)[$0].bitPattern } }
-    }
-
-    /// Whether nothing wrote between the rows.
-    var gapsAreIntact: Bool {
-        (0..<matrix.rows).allSatisfy { row in
-            (matrix.columns..<matrix.stride).allSatisfy {
-                row * matrix.stride + $0 >= matrix.rows * matrix.stride - 1 || matrix.row(row)[$0] == Self.mark
-            }
-        }
-    }
-}
-
-/// Scratch for products.
-final class ScratchFixture {
-    let buffer: UnsafeMutableRawBufferPointer
-
-    init(_ context: ComputeContext, rows: Int, dimension: Int) {
-        buffer = .allocate(
-            byteCount: context.productScratchByteCount(rows: rows, dimension: dimension), alignment: 16)
-        // Whatever was there before must not matter.
-        buffer.bindMemory(to: Float.self).update(repeating: .nan)
-    }
-
-    deinit { buffer.deallocate() }
 }

@@ -1,14 +1,13 @@
-import Glibc
-import Kernels
-import Tensors
-import Testing
+internal import Glibc
+package import Kernels
+internal import Tensors
 
 /// A set of sequences with the shape of their heads.
-struct AttentionCase: Sendable, CustomTestStringConvertible {
-    let lengths: [Int]
-    let shape: AttentionShape
+package struct AttentionCase: Sendable {
+    package let lengths: [Int]
+    package let shape: AttentionShape
 
-    init(
+    package init(
         _ lengths: [Int], heads: Int, keyValueHeads: Int, width: Int, window: Int? = nil, softCap: Float? = nil
     ) {
         self.lengths = lengths
@@ -17,43 +16,30 @@ struct AttentionCase: Sendable, CustomTestStringConvertible {
             scale: 1.7 / Float(width).squareRoot(), window: window, softCap: softCap)
     }
 
-    var rows: Int { lengths.reduce(0, +) }
+    package var rows: Int { lengths.reduce(0, +) }
 
-    var segments: [Segment] {
+    package var segments: [Segment] {
         var start = 0
         return lengths.map { length in
             defer { start += length }
             return Segment(start: Int32(start), count: Int32(length))
         }
     }
-
-    var testDescription: String {
-        "\(lengths) x \(shape.queryHeads)/\(shape.keyValueHeads) x \(shape.headWidth), "
-            + "window \(shape.window ?? 0), cap \(shape.softCap ?? 0)"
-    }
-
-    /// Single rows, odd everything, several blocks of queries and keys, windows inside and across blocks, caps.
-    static let all = [
-        AttentionCase([1], heads: 1, keyValueHeads: 1, width: 1),
-        AttentionCase([5, 1, 13], heads: 4, keyValueHeads: 2, width: 5),
-        AttentionCase([100, 97], heads: 2, keyValueHeads: 1, width: 17, window: 30),
-        AttentionCase([200], heads: 3, keyValueHeads: 3, width: 64),
-        AttentionCase([49, 145], heads: 4, keyValueHeads: 1, width: 80, softCap: 2),
-        AttentionCase([150], heads: 2, keyValueHeads: 2, width: 130, window: 7, softCap: 5),
-        AttentionCase([250, 3], heads: 2, keyValueHeads: 1, width: 32, window: 100),
-    ]
 }
 
 /// Matrices in double, rows of arrays.
-typealias DoubleMatrix = [[Double]]
+package typealias DoubleMatrix = [[Double]]
 
-func doubles(_ fixture: MatrixFixture) -> DoubleMatrix {
-    (0..<fixture.matrix.rows).map { row in (0..<fixture.matrix.columns).map { fixture[row, $0] } }
+/// A matrix widened.
+package func doubles(_ sample: SampleMatrix) -> DoubleMatrix {
+    (0..<sample.matrix.rows).map { row in (0..<sample.matrix.columns).map { sample[row, $0] } }
 }
 
 /// Attention and its gradients in double precision, straight from the definition.
-struct AttentionReference {
-    let example: AttentionCase
+package struct AttentionReference {
+    package let example: AttentionCase
+
+    package init(_ example: AttentionCase) { self.example = example }
 
     /// Calls `body` with each query row, its head, the rows it sees and its probabilities and score slopes.
     private func forEachQuery(
@@ -90,7 +76,10 @@ struct AttentionReference {
         }
     }
 
-    func forward(_ q: DoubleMatrix, _ k: DoubleMatrix, _ v: DoubleMatrix) -> (out: DoubleMatrix, lse: DoubleMatrix) {
+    /// The output [M, H * D], and ln of the sum of exponentials of each row's scores [H, M].
+    package func forward(_ q: DoubleMatrix, _ k: DoubleMatrix, _ v: DoubleMatrix) -> (
+        out: DoubleMatrix, lse: DoubleMatrix
+    ) {
         let (shape, width) = (example.shape, example.shape.headWidth)
         var out = DoubleMatrix(repeating: Array(repeating: 0, count: shape.queryColumns), count: example.rows)
         var all = DoubleMatrix(repeating: Array(repeating: 0, count: example.rows), count: shape.queryHeads)
@@ -106,7 +95,8 @@ struct AttentionReference {
         return (out, all)
     }
 
-    func backward(
+    /// The gradients of the output's dot product with `dOut`.
+    package func backward(
         _ dOut: DoubleMatrix, _ q: DoubleMatrix, _ k: DoubleMatrix, _ v: DoubleMatrix
     ) -> (dQ: DoubleMatrix, dK: DoubleMatrix, dV: DoubleMatrix) {
         let (shape, width) = (example.shape, example.shape.headWidth)
@@ -129,62 +119,5 @@ struct AttentionReference {
             }
         }
         return (dQ, dK, dV)
-    }
-}
-
-/// Inputs and outputs of one case.
-final class AttentionFixture {
-    let example: AttentionCase
-    let q: MatrixFixture
-    let k: MatrixFixture
-    let v: MatrixFixture
-    let dOut: MatrixFixture
-
-    init(_ example: AttentionCase, seed: UInt64 = 40) {
-        self.example = example
-        let (rows, shape) = (example.rows, example.shape)
-        q = .random(rows, shape.queryColumns, seed: seed, range: 2)
-        k = .random(rows, shape.keyValueColumns, seed: seed + 1, range: 2)
-        v = .random(rows, shape.keyValueColumns, seed: seed + 2)
-        dOut = .random(rows, shape.queryColumns, seed: seed + 3)
-    }
-
-    struct Results {
-        let out: MatrixFixture
-        let logSumExp: MatrixFixture
-        let dQ: MatrixFixture
-        let dK: MatrixFixture
-        let dV: MatrixFixture
-
-        var all: [MatrixFixture] { [out, dQ, dK, dV] }
-    }
-
-    /// Forward and backward over the rows of some of the segments.
-    func results(_ context: ComputeContext, segments: [Segment]? = nil) -> Results {
-        let (rows, shape) = (example.rows, example.shape)
-        let segments = segments ?? example.segments
-        let results = Results(
-            out: MatrixFixture(rows: rows, columns: shape.queryColumns),
-            logSumExp: MatrixFixture(rows: shape.queryHeads, columns: rows, gap: 0),
-            dQ: MatrixFixture(rows: rows, columns: shape.queryColumns),
-            dK: MatrixFixture(rows: rows, columns: shape.keyValueColumns),
-            dV: MatrixFixture(rows: rows, columns: shape.keyValueColumns))
-        let longest = segments.map { Int($0.count) }.max() ?? 0
-        let byteCount = max(
-            context.attentionForwardScratchByteCount(shape),
-            context.attentionBackwardScratchByteCount(shape, longestSegment: longest))
-        // Whatever was in the scratch before must not matter.
-        let scratch = BufferFixture<Float>(repeating: .nan, count: byteCount / 4)
-        let bytes = UnsafeMutableRawBufferPointer(start: scratch.base, count: byteCount)
-        segments.withUnsafeBufferPointer { segments in
-            context.attentionForward(
-                q: q.matrix, k: k.matrix, v: v.matrix, segments: segments, shape: shape, into: results.out.matrix,
-                logSumExp: results.logSumExp.matrix.base, scratch: bytes)
-            context.attentionBackward(
-                dOut.matrix, q: q.matrix, k: k.matrix, v: v.matrix, out: results.out.matrix,
-                logSumExp: results.logSumExp.matrix.base, segments: segments, shape: shape,
-                into: results.dQ.matrix, results.dK.matrix, results.dV.matrix, scratch: bytes)
-        }
-        return results
     }
 }

@@ -1,0 +1,51 @@
+internal import Glibc
+
+/// Times of repeated runs.
+package struct Measuring: Sendable {
+    /// Whether time is what this process got of the processors, divided by its threads, instead of what passed: for
+    /// one thread on a machine that is busy with other work.
+    package let usesProcessorTime: Bool
+    package let threadCount: Int
+    /// Whether the fastest run counts instead of the median one: for comparisons beside other work.
+    package let countsFastest: Bool
+
+    package init(threadCount: Int, usesProcessorTime: Bool = false, countsFastest: Bool = false) {
+        self.threadCount = threadCount
+        self.usesProcessorTime = usesProcessorTime
+        self.countsFastest = countsFastest
+    }
+
+    /// Seconds that `body` takes.
+    package func time(_ body: () -> Void) -> Double {
+        let start = now
+        body()
+        return now - start
+    }
+
+    private var now: Double {
+        var time = timespec()
+        clock_gettime(usesProcessorTime ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_MONOTONIC, &time)
+        let seconds = Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
+        return usesProcessorTime ? seconds / Double(threadCount) : seconds
+    }
+
+    /// Seconds of the median run (or the fastest, where that counts): at least `runs` runs and `seconds` in all, after one
+    /// that is not counted.
+    package func median(runs: Int, seconds: Double, _ body: () -> Void) -> Double {
+        body()
+        var times: [Double] = []
+        var total = 0.0
+        while times.count < runs || total < seconds {
+            let time = time(body)
+            times.append(time)
+            total += time
+        }
+        times.sort()
+        return countsFastest ? times[0] : times[times.count / 2]
+    }
+
+    /// Seconds of the fastest of `runs` runs.
+    package func best(runs: Int, _ body: () -> Void) -> Double {
+        (0..<runs).map { _ in time(body) }.min() ?? .infinity
+    }
+}

@@ -1,0 +1,41 @@
+internal import Glibc
+
+/// Rows of norms, gates and losses in double precision, straight from their definitions.
+package enum ElementwiseReference {
+    /// r = 1 / sqrt(mean(x²) + epsilon).
+    package static func reciprocal(_ x: [Double], epsilon: Double) -> Double {
+        1 / (x.reduce(0) { $0 + $1 * $1 } / Double(x.count) + epsilon).squareRoot()
+    }
+
+    /// weight * x * r.
+    package static func rmsNorm(_ x: [Double], weight: [Double], epsilon: Double) -> [Double] {
+        let r = reciprocal(x, epsilon: epsilon)
+        return zip(x, weight).map { $0 * $1 * r }
+    }
+
+    /// r * (weight * dY - x * r² * mean(weight * dY * x)).
+    package static func rmsNormGradient(_ dY: [Double], x: [Double], weight: [Double], epsilon: Double) -> [Double] {
+        let r = reciprocal(x, epsilon: epsilon)
+        let scaled = zip(dY, weight).map { $0 * $1 }
+        let mean = zip(scaled, x).reduce(0) { $0 + $1.0 * $1.1 } / Double(x.count)
+        return zip(scaled, x).map { r * ($0 - $1 * r * r * mean) }
+    }
+
+    /// gate * sigmoid(gate) * up.
+    package static func gatedSiLU(gate: Double, up: Double) -> Double { gate / (1 + exp(-gate)) * up }
+
+    /// The derivatives of `gatedSiLU` by its gate and by its other input.
+    package static func gatedSiLUGradient(gate: Double, up: Double) -> (gate: Double, up: Double) {
+        let sigmoid = 1 / (1 + exp(-gate))
+        return (up * sigmoid * (1 + gate * (1 - sigmoid)), gate * sigmoid)
+    }
+
+    /// ln of the sum of the exponentials.
+    package static func logSumExp(_ x: [Double]) -> Double {
+        let largest = x.reduce(-Double.infinity, max)
+        return largest + log(x.reduce(0) { $0 + exp($1 - largest) })
+    }
+
+    /// A softmax probability.
+    package static func probability(_ x: Double, logSumExp: Double) -> Double { exp(x - logSumExp) }
+}
