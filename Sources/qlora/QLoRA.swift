@@ -16,6 +16,7 @@ struct QLoRA: ParsableCommand {
               echo '"Once upon a time"' | qlora tokenize --model MODEL
             """,
         subcommands: [
+            Doctor.self,
             Inspect.self,
             Quantize.self,
             Train.self,

@@ -6,6 +6,8 @@ public struct ProcessorInfo: Sendable {
     public let modelName: String
     /// Hardware threads in the affinity mask.
     public let logicalCount: Int
+    /// Numbers of the hardware threads in the affinity mask, ascending.
+    public let affinity: [Int]
     /// Physical cores that have a hardware thread in the affinity mask.
     public let coreCount: Int
     /// Processors' worth of time a control group allows; nil without a quota.
@@ -35,6 +37,7 @@ public struct ProcessorInfo: Sendable {
     ///   - affinity: numbers of the hardware threads that may be used.
     package init(root: String, affinity: [Int]) {
         logicalCount = max(1, affinity.count)
+        self.affinity = affinity.sorted()
         // Hardware threads of one core name the same siblings; one without a topology counts as a core.
         let cores = affinity.map { number in
             KernelText.read("\(root)/sys/devices/system/cpu/cpu\(number)/topology/thread_siblings_list")
