@@ -23,7 +23,7 @@ struct ContainerBenchmark {
         if let dump { try tensors.dump(to: dump) }
         let roles = tensors.streams.reduce(into: [StreamRole]()) { if !$0.contains($1.role) { $0.append($1.role) } }
         print(
-            "libzstd \(ZstdLibrary.version), \(measuring.threadCount) threads, \(codec.kernels.instructionSet.rawValue)"
+            "libzstd \(Libraries().zstd), \(measuring.threadCount) threads, \(codec.kernels.instructionSet.rawValue)"
         )
         print("role        MB   ratio   bytes/element   codec encode   codec decode   file write   file read")
         for role in roles { try report(role.rawValue, tensors.streams.filter { $0.role == role }, codec) }

@@ -89,7 +89,7 @@ package struct HTMLPage: Sendable {
         .table { overflow-x: auto; }
         table { border-collapse: collapse; font-variant-numeric: tabular-nums; white-space: nowrap; width: 100%; }
         th, td { padding: .3rem .6rem; text-align: right; border-bottom: 1px solid var(--line); }
-        th { color: var(--soft); font-weight: 600; vertical-align: bottom; }
+        th { color: var(--soft); font-weight: 600; vertical-align: bottom; white-space: normal; min-width: 3.5rem; }
         th.text, td.text { text-align: left; }
         tbody tr:nth-child(even) { background: var(--stripe); }
         dl { display: grid; grid-template-columns: max-content minmax(0, 44rem); gap: .3rem 1.2rem; }

@@ -123,20 +123,3 @@ final class ZstdDecompressor {
 
     deinit { ZSTD_freeDCtx(pointer) }
 }
-
-/// The zstd library of this process.
-package enum ZstdLibrary {
-    /// `1.5.4`.
-    package static var version: String { String(cString: ZSTD_versionString()) }
-
-    /// What a person should know about this version; nil if nothing. Checkpoints are written below the levels that are
-    /// concerned and decoded before they get their names.
-    package static var warning: String? { warning(versionNumber: Int(ZSTD_versionNumber())) }
-
-    package static func warning(versionNumber: Int) -> String? {
-        guard versionNumber >= 10500, versionNumber <= 10504 else { return nil }
-        return
-            "libzstd 1.5.\(versionNumber - 10500) can corrupt data at levels 16 and above (zstd issue 3517) unless its "
-            + "distributor has patched it, as Debian's 1.5.4+dfsg2-4 and later are; this program stays below level 13"
-    }
-}
