@@ -46,6 +46,23 @@ func rotate(
     }
 }
 
+func rotatePairs(
+    _ x: UnsafeMutablePointer<Float>, _ heads: Int64, _ headWidth: Int64, _ rotaryWidth: Int64,
+    _ cosines: UnsafePointer<Float>, _ sines: UnsafePointer<Float>, _ sign: Float
+) {
+    for head in 0..<Int(heads) {
+        let channels = x + head &* Int(headWidth)
+        for pair in 0..<Int(rotaryWidth / 2) {
+            let cosine = cosines[pair]
+            let sine = sign * sines[pair]
+            let a = channels[2 &* pair]
+            let b = channels[2 &* pair &+ 1]
+            channels[2 &* pair] = a * cosine - b * sine
+            channels[2 &* pair &+ 1] = b * cosine + a * sine
+        }
+    }
+}
+
 // MARK: - Dropout
 
 /// Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011) in sixteen lanes.

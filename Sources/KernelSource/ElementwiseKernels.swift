@@ -13,9 +13,15 @@ package func fillElementwiseKernels(_ table: UnsafeMutablePointer<qk_elementwise
     table.pointee.hyperbolic_tangent = hyperbolicTangentOfEach
     table.pointee.rms_norm = rmsNorm
     table.pointee.rms_norm_backward = rmsNormBackward
+    table.pointee.layer_norm = layerNorm
+    table.pointee.layer_norm_backward = layerNormBackward
     table.pointee.rotate = rotate
+    table.pointee.rotate_pairs = rotatePairs
     table.pointee.gated_silu = gatedSiLU
     table.pointee.gated_silu_backward = gatedSiLUBackward
+    table.pointee.activate = activate
+    table.pointee.activate_backward = activateBackward
+    table.pointee.soft_cap = softCap
     table.pointee.dropout = dropout
     table.pointee.sum_of_squares = sumOfSquares
     table.pointee.first_with_exponent32 = firstWithExponent32
@@ -55,6 +61,35 @@ func forEachVector(_ count: Int64, _ body: (_ offset: Int, _ valid: Int) -> Void
         offset &+= 16
     }
     if offset < count { body(offset, count &- offset) }
+}
+
+/// The sum of `term` over a row: four chains of lanes, joined in one fixed order. `term` adds to the chain it is given;
+/// lanes behind the valid ones must add nothing.
+@inline(__always)
+func sumOverRow(_ count: Int, _ term: (_ offset: Int, _ valid: Int, _ sum: Lanes) -> Lanes) -> Float {
+    var (first, second, third, fourth) = (qv_splat(0), qv_splat(0), qv_splat(0), qv_splat(0))
+    var at = 0
+    while at &+ 64 <= count {
+        first = term(at, 16, first)
+        second = term(at &+ 16, 16, second)
+        third = term(at &+ 32, 16, third)
+        fourth = term(at &+ 48, 16, fourth)
+        at &+= 64
+    }
+    while at &+ 16 <= count {
+        first = term(at, 16, first)
+        at &+= 16
+    }
+    if at < count { second = term(at, count &- at, second) }
+    return qv_sum((first + second) + (third + fourth))
+}
+
+/// The first `valid` lanes, zeros behind them.
+@inline(__always)
+func onlyValid(_ value: Lanes, _ valid: Int) -> Lanes {
+    if valid == 16 { return value }
+    let isValid = qv_less_or_equal_integers(qv_indices(), qv_splat_integer(Int32(truncatingIfNeeded: valid &- 1)))
+    return qv_select(isValid, value, qv_splat(0))
 }
 
 // MARK: - Sums and multiples

@@ -1,8 +1,10 @@
 internal import CIntrinsics
 
 /// Cross entropy of one row of logits, in two passes for the loss and a third, without exponentials, for the gradient.
+/// Capped logits are needed once more for the slope of the cap: there the third pass makes the exponentials again.
 func crossEntropy(
-    _ logits: UnsafeMutablePointer<Float>, _ count: Int64, _ label: Int64, _ gradientScale: Float, _ writes: Int32
+    _ logits: UnsafeMutablePointer<Float>, _ count: Int64, _ label: Int64, _ gradientScale: Float, _ writes: Int32,
+    _ softCap: Float
 ) -> Float {
     let columns = Int(count)
     let largest = largestElement(logits, columns)
@@ -12,30 +14,26 @@ func crossEntropy(
     func exponentials(_ at: Int, _ valid: Int, _ sum: Lanes) -> Lanes {
         // The padding lanes of a short vector must add nothing: only the first `valid` lanes count.
         let power = exponential(lanes(logits + at, valid) - offset)
-        if writes != 0 { put(power, logits + at, valid) }
-        if valid == 16 { return sum + power }
-        let isValid = qv_less_or_equal_integers(qv_indices(), qv_splat_integer(Int32(truncatingIfNeeded: valid &- 1)))
-        return sum + qv_select(isValid, power, qv_splat(0))
+        if writes != 0 && softCap == 0 { put(power, logits + at, valid) }
+        return sum + onlyValid(power, valid)
     }
-    var (first, second, third, fourth) = (qv_splat(0), qv_splat(0), qv_splat(0), qv_splat(0))
-    var at = 0
-    while at &+ 64 <= columns {
-        first = exponentials(at, 16, first)
-        second = exponentials(at &+ 16, 16, second)
-        third = exponentials(at &+ 32, 16, third)
-        fourth = exponentials(at &+ 48, 16, fourth)
-        at &+= 64
-    }
-    while at &+ 16 <= columns {
-        first = exponentials(at, 16, first)
-        at &+= 16
-    }
-    if at < columns { second = exponentials(at, columns &- at, second) }
-    let sum = qv_sum((first + second) + (third + fourth))
+    let sum = sumOverRow(columns, exponentials)
     let loss = (largest - labelLogit) + logarithm(qv_splat(sum))[0]
     guard writes != 0 else { return loss }
 
     let factor = qv_splat(gradientScale / sum)
+    guard softCap == 0 else {
+        let reciprocal = qv_splat(1 / softCap)
+        let labelShare = labelLogit / softCap
+        forEachVector(count) { at, valid in
+            let logit = lanes(logits + at, valid)
+            let share = logit * reciprocal
+            let slope = qv_splat(1) - share * share
+            put(exponential(logit - offset) * factor * slope, logits + at, valid)
+        }
+        logits[Int(label)] -= gradientScale * (1 - labelShare * labelShare)
+        return loss
+    }
     forEachVector(count) { at, valid in put(lanes(logits + at, valid) * factor, logits + at, valid) }
     logits[Int(label)] -= gradientScale
     return loss

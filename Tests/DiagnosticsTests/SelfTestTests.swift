@@ -101,13 +101,13 @@ import Testing
             }
         },
         Damage(testDescription: "cross entropy") { table in
-            table.elementwise.cross_entropy = { logits, count, label, scale, writes in
-                right.elementwise.cross_entropy(logits, count, label, scale, writes) * 1.0001
+            table.elementwise.cross_entropy = { logits, count, label, scale, writes, softCap in
+                right.elementwise.cross_entropy(logits, count, label, scale, writes, softCap) * 1.0001
             }
         },
         Damage(testDescription: "gradient of cross entropy") { table in
-            table.elementwise.cross_entropy = { logits, count, label, scale, writes in
-                right.elementwise.cross_entropy(logits, count, label, scale * 1.001, writes)
+            table.elementwise.cross_entropy = { logits, count, label, scale, writes, softCap in
+                right.elementwise.cross_entropy(logits, count, label, scale * 1.001, writes, softCap)
             }
         },
         Damage(testDescription: "parameters of AdamW") { table in

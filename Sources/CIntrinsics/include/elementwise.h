@@ -35,6 +35,10 @@ typedef struct {
     float negative_step_size;
 } qk_adamw;
 
+/// What a feed-forward layer applies to its inner projection. Hendrycks and Gimpel 2016: gelu is x * Phi(x) exactly,
+/// gelu_tanh its approximation 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))); silu is x * sigmoid(x).
+enum { QK_SILU = 0, QK_GELU = 1, QK_GELU_TANH = 2 };
+
 /// Blocks of attention. Queries are lanes, keys are rows of the score block; both are multiples of every tile's sides.
 enum {
     QK_ATTENTION_QUERIES = 96,
@@ -131,16 +135,34 @@ typedef struct {
     /// One row: dx (=, or += if adding) r * (weight * dy - x * r^2 * mean(weight * dy * x)); dx may be dy.
     void (*_Null_unspecified rms_norm_backward)(const float *dy, const float *x, const float *weight, float reciprocal, float *dx,
                               int32_t adding, int64_t columns);
+    /// One row: r = 1 / sqrt(variance + epsilon), y = weight * ((x - mean) * r) + bias; returns r. In place.
+    float (*_Null_unspecified layer_norm)(const float *x, const float *weight, const float *_Nullable bias, float epsilon, float *y,
+                                 int64_t columns);
+    /// One row, with g = weight * dy and z = (x - mean) * r: dx (=, or += if adding) r * (g - mean(g) - z * mean(g * z));
+    /// dx may be dy.
+    void (*_Null_unspecified layer_norm_backward)(const float *dy, const float *x, const float *weight, float reciprocal, float *dx,
+                                int32_t adding, int64_t columns);
     /// One row of `heads` heads, in place: halves of the first rotary_width channels are rotated by the angles whose
     /// cosines and sines [rotary_width / 2] are given; sines are multiplied by sign.
     void (*_Null_unspecified rotate)(float *x, int64_t heads, int64_t head_width, int64_t rotary_width, const float *cosines,
                    const float *sines, float sign);
+
+    /// The same for neighbours: channels 2i and 2i + 1 are a pair.
+    void (*_Null_unspecified rotate_pairs)(float *x, int64_t heads, int64_t head_width, int64_t rotary_width, const float *cosines,
+                         const float *sines, float sign);
 
     /// out = gate * sigmoid(gate) * up; in place of either.
     void (*_Null_unspecified gated_silu)(const float *gate, const float *up, float *out, int64_t count);
     /// d_gate and d_up of the above; in place of any input.
     void (*_Null_unspecified gated_silu_backward)(const float *d_out, const float *gate, const float *up, float *d_gate, float *d_up,
                                 int64_t count);
+    /// out = act(gate) * up, or act(gate) where up is null; `activation` is QK_SILU, …. In place of either.
+    void (*_Null_unspecified activate)(int32_t activation, const float *gate, const float *_Nullable up, float *out, int64_t count);
+    /// d_gate and, where up is given, d_up of the above; in place of any input.
+    void (*_Null_unspecified activate_backward)(int32_t activation, const float *d_out, const float *gate, const float *_Nullable up,
+                              float *d_gate, float *_Nullable d_up, int64_t count);
+    /// y[i] = cap * tanh(x[i] / cap); in place.
+    void (*_Null_unspecified soft_cap)(const float *x, float cap, float *y, int64_t count);
     /// One row: y = kept ? scale * x : 0; in place.
     void (*_Null_unspecified dropout)(const float *x, float *y, int64_t count, const qk_dropout *parameters);
 
@@ -155,8 +177,10 @@ typedef struct {
     void (*_Null_unspecified adamw)(float *parameters, const float *gradients, float *first_moments, float *second_moments,
                   int64_t count, const qk_adamw *step);
 
-    /// -ln softmax(logits)[label]. If `writes`, logits become (softmax - onehot(label)) * gradient_scale.
-    float (*_Null_unspecified cross_entropy)(float *logits, int64_t count, int64_t label, float gradient_scale, int32_t writes);
+    /// -ln softmax(logits)[label]. If `writes`, logits become (softmax - onehot(label)) * gradient_scale. Where soft_cap is not
+    /// 0, logits are the results of `soft_cap` and the gradient is that of its argument: times 1 - (logit / soft_cap)^2.
+    float (*_Null_unspecified cross_entropy)(float *logits, int64_t count, int64_t label, float gradient_scale, int32_t writes,
+                           float soft_cap);
 
     void (*_Null_unspecified attention_forward)(const qk_attention_forward *task);
     void (*_Null_unspecified attention_backward)(const qk_attention_backward *task);

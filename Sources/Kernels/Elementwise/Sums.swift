@@ -36,4 +36,56 @@ extension ComputeContext {
             for row in rows { y.row(row).update(from: x.row(row), count: x.columns) }
         }
     }
+
+    /// y[m] += table[indices[m]] for each row of y [M, N].
+    package func addRows(of table: FloatMatrix, at indices: UnsafePointer<Int32>, into y: FloatMatrix) {
+        guard table.columns == y.columns else {
+            fatalError("rows of \(table.columns) elements cannot be added to rows of \(y.columns)")
+        }
+        for row in 0..<y.rows where indices[row] < 0 || Int(indices[row]) >= table.rows {
+            fatalError("row \(indices[row]) of a table of \(table.rows) rows was asked for")
+        }
+        let kernels = kernels.elementwise
+        nonisolated(unsafe) let indices = indices  // read only
+        forEachRowRange(rows: y.rows, columns: y.columns) { rows in
+            for row in rows { kernels.add(table.row(Int(indices[row])), y.row(row), Int64(y.columns)) }
+        }
+    }
+
+    /// y += row for each row of y [M, N].
+    package func add(row: UnsafePointer<Float>, into y: FloatMatrix) {
+        let table = kernels.elementwise
+        nonisolated(unsafe) let row = row  // read only
+        forEachRowRange(rows: y.rows, columns: y.columns) { rows in
+            for index in rows { table.add(row, y.row(index), Int64(y.columns)) }
+        }
+    }
+
+    /// Copies runs of columns of x [M, …] to y [M, …]; x and y do not overlap.
+    package func copyColumns(_ x: FloatMatrix, into y: FloatMatrix, _ runs: [ColumnRun]) {
+        guard x.rows == y.rows,
+            runs.allSatisfy({ $0.source + $0.count <= x.columns && $0.target + $0.count <= y.columns })
+        else { fatalError("columns outside matrices of \(x.columns) and \(y.columns) were asked for") }
+        forEachRowRange(rows: x.rows, columns: runs.reduce(0) { $0 + $1.count }) { rows in
+            for row in rows {
+                for run in runs { (y.row(row) + run.target).update(from: x.row(row) + run.source, count: run.count) }
+            }
+        }
+    }
+}
+
+/// Columns that lie together in one matrix and, elsewhere, in another.
+package struct ColumnRun: Sendable {
+    /// The first column in the matrix copied from, and in that copied to.
+    package let source, target: Int
+    package let count: Int
+
+    package init(source: Int, target: Int, count: Int) {
+        self.source = source
+        self.target = target
+        self.count = count
+    }
+
+    /// The run that copies back.
+    package var reversed: ColumnRun { ColumnRun(source: target, target: source, count: count) }
 }

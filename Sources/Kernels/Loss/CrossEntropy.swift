@@ -13,8 +13,11 @@ extension ComputeContext {
     ///   - labels: [M], each below V.
     ///   - losses: [M].
     ///   - gradientScale: if given, logits are overwritten with (softmax - onehot) * gradientScale; otherwise they stay.
+    ///   - softCap: the cap where logits are the results of `softCap`: the gradient is that of its argument. An exponential
+    ///     more for each element.
     package func crossEntropy(
-        logits: FloatMatrix, labels: UnsafePointer<Int32>, losses: UnsafeMutablePointer<Float>, gradientScale: Float?
+        logits: FloatMatrix, labels: UnsafePointer<Int32>, losses: UnsafeMutablePointer<Float>, gradientScale: Float?,
+        softCap: Float? = nil
     ) {
         let table = kernels.elementwise
         nonisolated(unsafe) let (labels, losses) = (labels, losses)  // tasks write disjoint rows
@@ -32,7 +35,7 @@ extension ComputeContext {
                 losses[row] =
                     table.cross_entropy(
                         logits.row(row), Int64(logits.columns), Int64(label), gradientScale ?? 0,
-                        gradientScale == nil ? 0 : 1)
+                        gradientScale == nil ? 0 : 1, softCap ?? 0)
             }
         }
     }
