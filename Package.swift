@@ -183,7 +183,8 @@ let package = Package(
         .testTarget(
             name: "QuantizationTests",
             dependencies: [
-                "Quantization", "DecoderModels", "ModelFiles", "QuantFormats", "Kernels", "System", "TestSupport",
+                "Quantization", "DecoderModels", "ModelFiles", "QuantFormats", "Kernels", "Tensors", "System",
+                "TestSupport",
             ], swiftSettings: strict),
         .testTarget(
             name: "TrainingTests",

@@ -3,37 +3,39 @@ package import Kernels
 package import Layers
 package import Tensors
 
-/// One layer: h += o(attention(rotate(q, k), v)); h += down(silu(gate) · up), each on the normalised residual stream.
+/// One layer: h += o(attention(rotate(q, k), v)); h += down(act(gate) · up), each of the normalised residual stream.
 ///
-/// Forward and backward stand side by side; what passes between them is `BlockMemory`.
+/// What a family has differently stands in the parts: norms that are nil are not applied, a parallel block feeds both
+/// branches from the same residual stream. Forward and backward stand side by side; what passes between them is
+/// `BlockMemory`.
 package struct DecoderBlock {
-    package let inputNorm: RMSNorm
-    package let postAttentionNorm: RMSNorm
-    package var query: AdaptedLinear
-    package var key: AdaptedLinear
-    package var value: AdaptedLinear
-    package var output: AdaptedLinear
-    package var gate: AdaptedLinear
-    package var up: AdaptedLinear
-    package var down: AdaptedLinear
-    package let attention: AttentionShape
-    package let rotary: RotaryEmbedding
-
+    package let norms: BlockNorms
     /// The linears in the order of the reference's modules.
-    package var linears: [AdaptedLinear] { [query, key, value, output, gate, up, down] }
+    package private(set) var linears: [AdaptedLinear]
+    let places: LinearPlaces
+    package let attention: AttentionShape
+    /// nil where queries and keys are not rotated.
+    package let rotary: RotaryEmbedding?
+    let design: BlockDesign
+
+    init(
+        norms: BlockNorms, linears: [AdaptedLinear], places: LinearPlaces, attention: AttentionShape,
+        rotary: RotaryEmbedding?, design: BlockDesign
+    ) {
+        self.norms = norms
+        self.linears = linears
+        self.places = places
+        self.attention = attention
+        self.rotary = rotary
+        self.design = design
+    }
 
     /// Whether any linear of the layer has an adapter.
     package var isAdapted: Bool { linears.contains { $0.delta != nil } }
 
     /// Replaces each linear by what `transform` makes of it.
     package mutating func updateLinears(_ transform: (AdaptedLinear) -> AdaptedLinear) {
-        query = transform(query)
-        key = transform(key)
-        value = transform(value)
-        output = transform(output)
-        gate = transform(gate)
-        up = transform(up)
-        down = transform(down)
+        linears = linears.map(transform)
     }
 
     /// `result` [M, C] from `input` [M, C], which stays as it is unless `result` is the same memory.
@@ -42,31 +44,41 @@ package struct DecoderBlock {
         _ tokens: TokenLayout, _ run: AdapterRun
     ) {
         let context = run.context
-        inputNorm.forward(input, into: shared.normed, reciprocals: memory.inputReciprocals, context)
-        query.forward(shared.normed, into: memory.query, saved: memory.saved[0], tokens, run)
-        key.forward(shared.normed, into: memory.key, saved: memory.saved[1], tokens, run)
-        value.forward(shared.normed, into: memory.value, saved: memory.saved[2], tokens, run)
+        project(attentionInput(input, memory, shared, context), memory, shared, tokens, run)
         rotate(memory.query, heads: attention.queryHeads, tokens, inverse: false, context)
         rotate(memory.key, heads: attention.keyValueHeads, tokens, inverse: false, context)
         context.attentionForward(
             q: memory.query, k: memory.key, v: memory.value, segments: tokens.segments, shape: attention,
             into: memory.attended, logSumExp: memory.logSumExp, scratch: run.scratch.bytes)
-        output.forward(memory.attended, into: memory.middle, saved: memory.saved[3], tokens, run)
-        context.add(input, into: memory.middle)
-        feedForward(into: result, memory, shared, tokens, run)
+        addAttention(input, memory, tokens, run)
+        feedForward(input, into: result, memory, shared, tokens, run)
     }
 
-    /// `result` = middle + down(silu(gate) · up), of the normalised middle.
-    package func feedForward(
-        into result: FloatMatrix, _ memory: BlockMemory, _ shared: SharedMemory, _ tokens: TokenLayout,
-        _ run: AdapterRun
+    /// middle = input + o(attended).
+    func addAttention(_ input: FloatMatrix, _ memory: BlockMemory, _ tokens: TokenLayout, _ run: AdapterRun) {
+        let branch = memory.attentionOutput?.branch ?? memory.middle
+        apply(places.output, memory.attended, into: branch, memory, tokens, run)
+        finish(memory.attentionOutput, norms.attentionOutput, in: memory.middle, run.context)
+        run.context.add(input, into: memory.middle)
+    }
+
+    /// `result` = middle + down(act(gate) · up).
+    func feedForward(
+        _ input: FloatMatrix, into result: FloatMatrix, _ memory: BlockMemory, _ shared: SharedMemory,
+        _ tokens: TokenLayout, _ run: AdapterRun
     ) {
         let context = run.context
-        postAttentionNorm.forward(memory.middle, into: shared.normed, reciprocals: memory.middleReciprocals, context)
-        gate.forward(shared.normed, into: memory.gate, saved: memory.saved[4], tokens, run)
-        up.forward(shared.normed, into: memory.up, saved: memory.saved[5], tokens, run)
-        context.gatedSiLU(gate: memory.gate, up: memory.up, into: shared.activated)
-        down.forward(shared.activated, into: result, saved: memory.saved[6], tokens, run)
+        let x = feedForwardInput(input, memory, shared, context, isFirst: false)
+        if let gateUp = places.gateUp, let both = memory.gateUp {
+            apply(gateUp, x, into: both, memory, tokens, run)
+        } else {
+            apply(places.gate, x, into: memory.gate, memory, tokens, run)
+            if let up = places.up, let product = memory.up { apply(up, x, into: product, memory, tokens, run) }
+        }
+        context.activate(design.activation, gate: memory.gate, up: memory.up, into: shared.activated)
+        let branch = memory.feedForwardOutput?.branch ?? result
+        apply(places.down, shared.activated, into: branch, memory, tokens, run)
+        finish(memory.feedForwardOutput, norms.feedForwardOutput, in: result, context)
         context.add(memory.middle, into: result)
     }
 
@@ -79,44 +91,134 @@ package struct DecoderBlock {
         _ gradients: GradientMemory, _ tokens: TokenLayout, _ run: AdapterRun
     ) {
         let context = run.context
-        context.gatedSiLU(gate: memory.gate, up: memory.up, into: shared.activated)
-        down.backward(
-            dH, x: shared.activated, saved: memory.saved[6], into: gradients.activated, adding: false, tokens, run)
-        context.gatedSiLUBackward(
-            gradients.activated, gate: memory.gate, up: memory.up, into: memory.gate, memory.up)
-        postAttentionNorm.forward(memory.middle, into: shared.normed, reciprocals: memory.middleReciprocals, context)
-        gate.backward(
-            memory.gate, x: shared.normed, saved: memory.saved[4], into: gradients.normed, adding: false, tokens, run)
-        up.backward(
-            memory.up, x: shared.normed, saved: memory.saved[5], into: gradients.normed, adding: true, tokens, run)
-        postAttentionNorm.backward(
-            gradients.normed, x: memory.middle, reciprocals: memory.middleReciprocals, addingTo: dH, context)
+        feedForwardBackward(dH, input, memory, shared, gradients, tokens, run)
+        if !design.isParallel { finishFeedForwardInput(dH, x: memory.middle, memory, gradients, context) }
 
-        output.backward(
-            dH, x: memory.attended, saved: memory.saved[3], into: gradients.attended, adding: false, tokens, run)
+        let dBranch = branchGradient(dH, memory.attentionOutput, norms.attentionOutput, gradients, context)
+        applyBackward(
+            places.output, dBranch, x: memory.attended, into: gradients.attended, adding: false, memory, tokens, run)
+        // Only now has the gradient of both branches' sum served its purpose.
+        if design.isParallel { finishFeedForwardInput(dH, x: input, memory, gradients, context) }
         context.attentionBackward(
             gradients.attended, q: memory.query, k: memory.key, v: memory.value, out: memory.attended,
             logSumExp: memory.logSumExp, segments: tokens.segments, shape: attention, into: gradients.query,
             gradients.key, gradients.value, scratch: run.scratch.bytes)
         rotate(gradients.query, heads: attention.queryHeads, tokens, inverse: true, context)
         rotate(gradients.key, heads: attention.keyValueHeads, tokens, inverse: true, context)
-        inputNorm.forward(input, into: shared.normed, reciprocals: memory.inputReciprocals, context)
-        let dNormed = needsInputGradient ? gradients.normed : nil
-        query.backward(
-            gradients.query, x: shared.normed, saved: memory.saved[0], into: dNormed, adding: false, tokens, run)
-        key.backward(gradients.key, x: shared.normed, saved: memory.saved[1], into: dNormed, adding: true, tokens, run)
-        value.backward(
-            gradients.value, x: shared.normed, saved: memory.saved[2], into: dNormed, adding: true, tokens, run)
-        if let dNormed {
-            inputNorm.backward(dNormed, x: input, reciprocals: memory.inputReciprocals, addingTo: dH, context)
+        let x = attentionInput(input, memory, shared, context)
+        // A feed-forward layer that reads what attention reads has left its gradient where this one is added.
+        let target = norms.input == nil ? dH : gradients.normed
+        projectBackward(
+            x, into: needsInputGradient ? target : nil, adding: norms.input == nil || design.sharesInput, memory,
+            gradients, tokens, run)
+        if needsInputGradient, let norm = norms.input {
+            norm.backward(
+                gradients.normed, x: input, reciprocals: memory.inputReciprocals, into: dH, adding: true, context)
         }
     }
 
-    private func rotate(
-        _ x: FloatMatrix, heads: Int, _ tokens: TokenLayout, inverse: Bool, _ context: ComputeContext
+    /// From dH to the gradient of what the feed-forward layer reads: in `gradients.normed`, or, where it reads the middle
+    /// itself, added to dH.
+    private func feedForwardBackward(
+        _ dH: FloatMatrix, _ input: FloatMatrix, _ memory: BlockMemory, _ shared: SharedMemory,
+        _ gradients: GradientMemory, _ tokens: TokenLayout, _ run: AdapterRun
     ) {
-        rotary.rotate(
+        let context = run.context
+        context.activate(design.activation, gate: memory.gate, up: memory.up, into: shared.activated)
+        let dBranch = branchGradient(dH, memory.feedForwardOutput, norms.feedForwardOutput, gradients, context)
+        applyBackward(
+            places.down, dBranch, x: shared.activated, into: gradients.activated, adding: false, memory, tokens, run)
+        context.activateBackward(
+            design.activation, gradients.activated, gate: memory.gate, up: memory.up, into: memory.gate, memory.up)
+        let x = feedForwardInput(input, memory, shared, context, isFirst: true)
+        let readsStream = norms.feedForward == nil && !design.sharesInput
+        let target = readsStream ? dH : gradients.normed
+        if let gateUp = places.gateUp, let both = memory.gateUp {
+            applyBackward(gateUp, both, x: x, into: target, adding: readsStream, memory, tokens, run)
+        } else {
+            applyBackward(places.gate, memory.gate, x: x, into: target, adding: readsStream, memory, tokens, run)
+            if let up = places.up, let dUp = memory.up {
+                applyBackward(up, dUp, x: x, into: target, adding: true, memory, tokens, run)
+            }
+        }
+    }
+
+    /// Takes the gradient of the feed-forward layer's input through its norm to dH.
+    private func finishFeedForwardInput(
+        _ dH: FloatMatrix, x: FloatMatrix, _ memory: BlockMemory, _ gradients: GradientMemory,
+        _ context: ComputeContext
+    ) {
+        norms.feedForward?.backward(
+            gradients.normed, x: x, reciprocals: memory.middleReciprocals, into: dH, adding: true, context)
+    }
+}
+
+// MARK: - Inputs and ends of the branches
+
+extension DecoderBlock {
+    /// What attention reads.
+    func attentionInput(
+        _ input: FloatMatrix, _ memory: BlockMemory, _ shared: SharedMemory, _ context: ComputeContext
+    ) -> FloatMatrix {
+        guard let norm = norms.input else { return input }
+        norm.forward(input, into: shared.normed, reciprocals: memory.inputReciprocals, context)
+        return shared.normed
+    }
+
+    /// What the feed-forward layer reads.
+    ///
+    /// - Parameter isFirst: whether a shared input was not computed yet.
+    private func feedForwardInput(
+        _ input: FloatMatrix, _ memory: BlockMemory, _ shared: SharedMemory, _ context: ComputeContext, isFirst: Bool
+    ) -> FloatMatrix {
+        if design.sharesInput { return isFirst ? attentionInput(input, memory, shared, context) : shared.normed }
+        let x = design.isParallel ? input : memory.middle
+        guard let norm = norms.feedForward else { return x }
+        norm.forward(x, into: shared.normed, reciprocals: memory.middleReciprocals, context)
+        return shared.normed
+    }
+
+    /// Norm and scale of a branch, whose result goes to `result`.
+    private func finish(
+        _ saved: BlockMemory.OutputNormMemory?, _ norm: Norm?, in result: FloatMatrix, _ context: ComputeContext
+    ) {
+        if let saved, let norm {
+            norm.forward(saved.branch, into: result, reciprocals: saved.reciprocals, context)
+        }
+        if design.residualScale != 1 { context.scale(result, by: design.residualScale, into: result) }
+    }
+
+    /// The gradient of a branch before norm and scale; dH stays as it is.
+    private func branchGradient(
+        _ dH: FloatMatrix, _ saved: BlockMemory.OutputNormMemory?, _ norm: Norm?, _ gradients: GradientMemory,
+        _ context: ComputeContext
+    ) -> FloatMatrix {
+        guard let branch = gradients.branch else { return dH }
+        context.scale(dH, by: design.residualScale, into: branch)
+        if let saved, let norm {
+            norm.backward(
+                branch, x: saved.branch, reciprocals: saved.reciprocals, into: branch, adding: false, context)
+        }
+        return branch
+    }
+
+    func rotate(_ x: FloatMatrix, heads: Int, _ tokens: TokenLayout, inverse: Bool, _ context: ComputeContext) {
+        rotary?.rotate(
             x, heads: heads, positions: tokens.positions, segments: tokens.segments, lengths: { Int($0.count) },
             inverse: inverse, context)
+    }
+
+    func apply(
+        _ place: Int, _ x: FloatMatrix, into y: FloatMatrix, _ memory: BlockMemory, _ tokens: TokenLayout,
+        _ run: AdapterRun
+    ) {
+        linears[place].forward(x, into: y, saved: memory.saved[place], tokens, run)
+    }
+
+    func applyBackward(
+        _ place: Int, _ dY: FloatMatrix, x: FloatMatrix, into dX: FloatMatrix?, adding: Bool, _ memory: BlockMemory,
+        _ tokens: TokenLayout, _ run: AdapterRun
+    ) {
+        linears[place].backward(dY, x: x, saved: memory.saved[place], into: dX, adding: adding, tokens, run)
     }
 }

@@ -3,11 +3,13 @@ internal import Kernels
 internal import Layers
 package import ModelFiles
 package import System
+internal import Tensors
 
 extension DecoderModel {
     /// Maps the weights of a model directory and checks that they are exactly those its configuration asks for.
     ///
-    /// Nothing is read that a computation does not need: matrices stay in the file, vectors are converted to float32.
+    /// Nothing is read that a computation does not need: matrices stay in the file, vectors and learned positions are
+    /// converted to float32.
     package static func load(_ directory: ModelDirectory) throws(Failure) -> DecoderModel {
         let reader = ConfigurationReader(fields: directory.configuration, file: directory.configurationFile)
         let configuration = try Architectures.configuration(reader)
@@ -22,88 +24,131 @@ extension DecoderModel {
 private struct Loader {
     let checkpoint: Checkpoint
     let shape: DecoderConfiguration
+    let names: StoredNames
     /// Modules and tensors that the architecture has.
-    var expected: [String] = []
+    var expected: [String]
     var storage = StorageSummary()
     var owners: [AnyObject] = []
 
     init(checkpoint: Checkpoint, shape: DecoderConfiguration) {
         self.checkpoint = checkpoint
         self.shape = shape
+        names = StoredNames(shape, checkpoint)
+        expected = names.ignored
     }
 
     mutating func model() throws(Failure) -> DecoderModel {
-        let embeddingPath = "model.embed_tokens", headPath = "lm_head"
-        // A tied table is stored once, under either name.
-        let storedPath =
-            shape.tiesHead && !checkpoint.contains(module: embeddingPath) && checkpoint.contains(module: headPath)
-            ? headPath : embeddingPath
-        let table = try matrix(storedPath, rows: shape.vocabularySize, columns: shape.width)
-        var head = table
-        if shape.tiesHead {
-            expected.append(headPath)
-        } else {
-            head = try matrix(headPath, rows: shape.vocabularySize, columns: shape.width)
+        let table = try matrix(shape.embeddingModule, rows: shape.vocabularySize, columns: shape.width)
+        let headPath = shape.names.head
+        let head = shape.tiesHead ? table : try matrix(headPath, rows: shape.vocabularySize, columns: shape.width)
+        let headBias =
+            shape.names.headHasBias ? try floats("\(headPath).bias", shape: [shape.vocabularySize]).base : nil
+        let positions = try shape.positionsModule.map { (module) throws(Failure) in
+            let table = try floats("\(module).weight", shape: [shape.maximumPositions, shape.width])
+            return FloatMatrix(
+                base: UnsafeMutablePointer(mutating: table.base), rows: shape.maximumPositions, columns: shape.width)
         }
-        let rotary = RotaryEmbedding(
-            scheme: shape.rotaryScheme, headWidth: shape.headWidth, width: shape.rotary.width)
+        let rotaries = shape.rotaries.map {
+            RotaryEmbedding(
+                scheme: $0.scheme, headWidth: shape.headWidth, width: $0.parameters.width, pairing: shape.rotaryPairing)
+        }
         var blocks: [DecoderBlock] = []
-        for layer in 0..<shape.layerCount { blocks.append(try block(layer, rotary)) }
-        let finalNorm = try norm("model.norm.weight")
+        for layer in 0..<shape.layerCount { blocks.append(try block(layer, rotaries)) }
+        let finalNorm = try norm(shape.normWeights(shape.finalNormModule), in: nil)
         return DecoderModel(
-            configuration: shape, embedding: table, blocks: blocks, finalNorm: finalNorm,
-            head: AdaptedLinear(path: headPath, base: FrozenLinear(matrix: head, owner: owners)), storage: storage,
-            owners: owners)
+            configuration: shape, embedding: table, positions: positions, blocks: blocks, finalNorm: finalNorm,
+            head: AdaptedLinear(path: headPath, base: FrozenLinear(matrix: head, bias: headBias, owner: owners)),
+            storage: storage, owners: owners)
     }
 
-    private mutating func block(_ layer: Int, _ rotary: RotaryEmbedding) throws(Failure) -> DecoderBlock {
-        let path = "model.layers.\(layer)"
-        let queryWidth = shape.queryHeads * shape.headWidth, keyWidth = shape.keyValueHeads * shape.headWidth
-        let width = shape.width, inner = shape.feedForwardWidth, biases = shape.biases
+    private mutating func block(_ layer: Int, _ rotaries: [RotaryEmbedding]) throws(Failure) -> DecoderBlock {
+        let path = shape.layerModule(layer), specifications = shape.linears
+        var linears: [AdaptedLinear] = []
+        for linear in specifications { linears.append(try self.linear("\(path).\(linear.name)", linear)) }
         return DecoderBlock(
-            inputNorm: try norm("\(path).input_layernorm.weight"),
-            postAttentionNorm: try norm("\(path).post_attention_layernorm.weight"),
-            query: try linear("\(path).self_attn.q_proj", width, queryWidth, bias: biases.query),
-            key: try linear("\(path).self_attn.k_proj", width, keyWidth, bias: biases.key),
-            value: try linear("\(path).self_attn.v_proj", width, keyWidth, bias: biases.value),
-            output: try linear("\(path).self_attn.o_proj", queryWidth, width, bias: biases.output),
-            gate: try linear("\(path).mlp.gate_proj", width, inner, bias: biases.feedForward),
-            up: try linear("\(path).mlp.up_proj", width, inner, bias: biases.feedForward),
-            down: try linear("\(path).mlp.down_proj", inner, width, bias: biases.feedForward),
+            norms: try norms(path), linears: linears, places: LinearPlaces(specifications),
             attention: AttentionShape(
                 queryHeads: shape.queryHeads, keyValueHeads: shape.keyValueHeads, headWidth: shape.headWidth,
-                scale: 1 / Float(shape.headWidth).squareRoot(), window: shape.windows[layer], softCap: nil),
-            rotary: rotary)
+                scale: shape.attentionScales[layer], window: shape.windows[layer], softCap: shape.scoreCap),
+            rotary: shape.rotaryOfLayer[layer].map { rotaries[$0] }, design: BlockDesign(shape))
+    }
+
+    private mutating func norms(_ path: String) throws(Failure) -> BlockNorms {
+        let modules = shape.names
+        var norms = BlockNorms()
+        norms.input = try residualNorm(modules.inputNorm, path)
+        norms.feedForward = try residualNorm(modules.feedForwardNorm, path)
+        norms.attentionOutput = try residualNorm(modules.attentionOutputNorm, path)
+        norms.feedForwardOutput = try residualNorm(modules.feedForwardOutputNorm, path)
+        if let module = modules.queryNorm, let weights = shape.headNormWeights(module, heads: shape.queryHeads) {
+            norms.query = try norm(weights, in: path)
+        }
+        if let module = modules.keyNorm, let weights = shape.headNormWeights(module, heads: shape.keyValueHeads) {
+            norms.key = try norm(weights, in: path)
+        }
+        return norms
+    }
+
+    private mutating func residualNorm(_ module: String?, _ path: String) throws(Failure) -> Norm? {
+        guard let module else { return nil }
+        return try norm(shape.normWeights(module), in: path)
     }
 
     private mutating func matrix(_ path: String, rows: Int, columns: Int) throws(Failure) -> StoredMatrix {
-        let loaded = try checkpoint.storedMatrix(module: path, rows: rows, columns: columns)
-        expected.append(path)
+        let stored = names.stored(path)
+        let loaded = try checkpoint.storedMatrix(module: stored, rows: rows, columns: columns)
+        expected.append(stored)
         storage.add(loaded.format, loaded.byteCount)
         owners.append(loaded)
         return loaded.matrix
     }
 
-    private mutating func linear(_ path: String, _ inputs: Int, _ outputs: Int, bias: Bool) throws(Failure)
-        -> AdaptedLinear
-    {
-        let matrix = try matrix(path, rows: outputs, columns: inputs)
-        let vector = bias ? try self.vector("\(path).bias", count: outputs) : nil
+    private mutating func linear(_ path: String, _ linear: LayerLinear) throws(Failure) -> AdaptedLinear {
+        // What is quantized is stored [outputs, inputs] by every family.
+        let isTransposed = shape.storesTransposed && !checkpoint.isQuantized(module: names.stored(path))
+        let matrix = try matrix(
+            path, rows: isTransposed ? linear.inputs : linear.outputs,
+            columns: isTransposed ? linear.outputs : linear.inputs)
+        let bias = linear.hasBias ? try floats("\(path).bias", shape: [linear.outputs]).base : nil
         return AdaptedLinear(
-            path: path, base: FrozenLinear(matrix: matrix, bias: vector, owner: Array(owners.suffix(2))))
+            path: path,
+            base: FrozenLinear(
+                matrix: matrix, isTransposed: isTransposed, bias: bias, owner: Array(owners.suffix(2))))
     }
 
-    private mutating func norm(_ name: String) throws(Failure) -> RMSNorm {
-        RMSNorm(
-            weight: try vector(name, count: shape.width), width: shape.width, epsilon: shape.normEpsilon,
-            owner: owners.last)
+    private mutating func norm(_ weights: LayerNormWeights, in path: String?) throws(Failure) -> Norm {
+        let first = owners.count
+        func name(_ module: String) -> String { path.map { "\($0).\(module)" } ?? module }
+        let weight = try joined(weights, ".weight", name)
+        let bias = weights.design.hasBias ? try joined(weights, ".bias", name) : nil
+        return Norm(
+            kind: weights.design.kind, weight: weight, bias: bias, width: weights.width, weightRows: weights.rows,
+            epsilon: shape.normEpsilon, owners: Array(owners[first...]))
     }
 
-    private mutating func vector(_ name: String, count: Int) throws(Failure) -> UnsafePointer<Float> {
-        let vector = try checkpoint.vector(named: name, count: count)
-        expected.append(name)
-        storage.add("float32", count * MemoryLayout<Float>.stride)
+    /// The vectors of the modules of a norm behind each other; a weight around one with the one added.
+    private mutating func joined(_ weights: LayerNormWeights, _ part: String, _ name: (String) -> String)
+        throws(Failure) -> UnsafePointer<Float>
+    {
+        let addsOne = if case .rootMeanSquareAroundOne = weights.design { part == ".weight" } else { false }
+        guard weights.modules.count > 1 || addsOne else {
+            return try floats(name(weights.modules[0]) + part, shape: weights.shape).base
+        }
+        var elements: [Float] = []
+        for module in weights.modules {
+            elements += try floats(name(module) + part, shape: weights.shape).elements
+        }
+        let owner = FloatVector(elements.map { addsOne ? 1 + $0 : $0 })
+        owners.append(owner)
+        return owner.base
+    }
+
+    private mutating func floats(_ path: String, shape: [Int]) throws(Failure) -> FloatVector {
+        let stored = names.stored(path)
+        let vector = try checkpoint.floats(named: stored, shape: shape)
+        expected.append(stored)
+        storage.add("float32", vector.count * MemoryLayout<Float>.stride)
         owners.append(vector)
-        return vector.base
+        return vector
     }
 }

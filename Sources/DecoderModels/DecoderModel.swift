@@ -3,14 +3,17 @@ package import Kernels
 package import Layers
 internal import ModelFiles
 package import System
+internal import Tensors
 
 /// A decoder with its frozen weights mapped and, perhaps, an adapter attached.
 package final class DecoderModel {
     package let configuration: DecoderConfiguration
     /// The table of token embeddings [V, C].
     package let embedding: StoredMatrix
+    /// The table of learned positions [P, C] in float32, nil for a model without.
+    private let positions: FloatMatrix?
     package private(set) var blocks: [DecoderBlock]
-    package let finalNorm: RMSNorm
+    package let finalNorm: Norm
     package private(set) var head: AdaptedLinear
     /// The adapter whose deltas the linears carry.
     package private(set) var adapters: AdapterSet?
@@ -19,11 +22,12 @@ package final class DecoderModel {
     private let owners: [AnyObject]
 
     init(
-        configuration: DecoderConfiguration, embedding: StoredMatrix, blocks: [DecoderBlock], finalNorm: RMSNorm,
-        head: AdaptedLinear, storage: StorageSummary, owners: [AnyObject]
+        configuration: DecoderConfiguration, embedding: StoredMatrix, positions: FloatMatrix?, blocks: [DecoderBlock],
+        finalNorm: Norm, head: AdaptedLinear, storage: StorageSummary, owners: [AnyObject]
     ) {
         self.configuration = configuration
         self.embedding = embedding
+        self.positions = positions
         self.blocks = blocks
         self.finalNorm = finalNorm
         self.head = head
@@ -33,6 +37,20 @@ package final class DecoderModel {
 
     /// The linears an adapter may be attached to, in the order of the reference's modules; the head comes last.
     package var sites: [AdapterSite] { blocks.flatMap { $0.linears.map(\.site) } + [head.site] }
+
+    /// The residual stream [M, C] that the first layer reads.
+    ///
+    /// Every id is below the size of the vocabulary and every position below `positionLimit`: another ends the process.
+    func embed(_ ids: [Int32], _ tokens: TokenLayout, into hidden: FloatMatrix, _ context: ComputeContext) {
+        ids.withUnsafeBufferPointer { ids in
+            guard let base = ids.baseAddress else { return }
+            context.gatherRows(embedding, ids: base, count: ids.count, into: hidden)
+        }
+        if configuration.embeddingScale != 1 {
+            context.scale(hidden, by: configuration.embeddingScale, into: hidden)
+        }
+        if let positions { context.addRows(of: positions, at: tokens.positions, into: hidden) }
+    }
 
     /// Attaches an adapter; with `gradients`, an array laid out as its parameters, passes may train it.
     package func attach(_ adapters: AdapterSet, gradients: UnsafeMutablePointer<Float>?) {
@@ -55,6 +73,9 @@ package final class DecoderModel {
         let loaded = try AdapterDirectory.read(path, sites: sites, outputHead: head.site.path)
         attach(loaded.parameters, gradients: nil)
     }
+
+    /// Whether linears of the layers are stored [inputs, outputs].
+    package var storesTransposed: Bool { blocks.contains { $0.linears.contains { $0.base.isTransposed } } }
 
     /// The lowest layer with an adapter; the layer count where only the head has one, nil without any.
     package var lowestAdaptedLayer: Int? {

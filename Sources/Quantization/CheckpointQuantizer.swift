@@ -160,7 +160,8 @@ package struct CheckpointQuantizer {
             if byteCount > largest { (largest, largestName) = (byteCount, item.name) }
         }
         let fixed = Self.baseByteCount + largest
-        let perElement = 6
+        // A slice of a transpose is gathered first.
+        let perElement = plan.items.contains(where: \.isTransposed) ? 10 : 6
         let needed = fixed + Self.smallestSliceCount * perElement
         guard limit >= needed else {
             let scales = largestName.isEmpty ? "" : ", \(largest) of them for the block scales of \(largestName)"

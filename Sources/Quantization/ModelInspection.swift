@@ -48,34 +48,33 @@ package struct ModelInspection: Sendable {
         unsupported = nil
         var found: [Weight] = []
         var expected: [String] = []
+        let names = StoredNames(configuration, checkpoint)
         for weight in configuration.weights {
-            // A tied table is stored once, under either name.
-            let isHead =
-                weight.role == .embedding && configuration.tiesHead && !checkpoint.contains(module: weight.module)
-                && checkpoint.contains(module: "lm_head")
-            let module = isHead ? "lm_head" : weight.module
-            if weight.shape.count == 2 {
+            let module = names.stored(weight.module)
+            switch weight.role {
+            case .embedding, .head, .linear:
+                let isTransposed = weight.isTransposed && !checkpoint.isQuantized(module: module)
+                let shape = isTransposed ? weight.plainShape : weight.shape
                 let matrix = try checkpoint.storedMatrix(
-                    module: module, rows: weight.shape[0], columns: weight.shape[1], checksValues: false)
+                    module: module, rows: shape[0], columns: shape[1], checksValues: false)
                 expected.append(module)
                 found.append(
                     Weight(
-                        name: matrix.sourceTensors[0], format: matrix.format, shape: weight.shape,
+                        name: matrix.sourceTensors[0], format: matrix.format, shape: shape,
                         blockSize: matrix.blockSize, isDoubleQuantized: matrix.isDoubleQuantized,
                         byteCount: matrix.byteCount, tensors: matrix.sourceTensors))
-            } else {
-                let tensor = try checkpoint.requiredTensor(named: weight.name)
+            case .positions, .bias, .norm:
+                let tensor = try checkpoint.requiredTensor(named: names.tensor(weight))
                 guard tensor.shape == weight.shape else {
                     throw Failure(
                         .badData, "the shape is \(tensor.shape) where \(weight.shape) is expected", at: tensor.place,
                         remedy: "Check that the weights and config.json belong together")
                 }
-                expected.append(weight.name)
+                expected.append(tensor.name)
                 found.append(Self.plain(tensor))
             }
         }
-        if configuration.tiesHead { expected += ["lm_head", "model.embed_tokens"] }
-        try checkpoint.checkNothingElse(than: expected)
+        try checkpoint.checkNothingElse(than: expected + names.ignored)
         weights = found
     }
 

@@ -39,6 +39,6 @@ public struct QuantizationOptions: Sendable {
         ("none", nil), ("int8", .int8), ("nf4", .nf4),
     ]
 
-    /// Whether transformers can load what is written: only formats of bitsandbytes, only in linears.
+    /// Whether transformers can load what is written, if it can load the family so: only formats of bitsandbytes, only in linears.
     var isReadByTransformers: Bool { embeddingFormat == nil && (format?.isBitsandbytes ?? true) }
 }

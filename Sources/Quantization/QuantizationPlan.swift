@@ -9,6 +9,8 @@ struct QuantizationPlan {
         let tensor: StoredTensor
         /// nil: copied as it is.
         let target: Target?
+        /// Whether it is quantized as the transpose of what is stored.
+        var isTransposed = false
     }
 
     /// How a tensor is quantized.
@@ -27,6 +29,8 @@ struct QuantizationPlan {
     let keptLinears: [String]
     /// Whether any weight is quantized.
     let hasTargets: Bool
+    /// Whether transformers can load what is written.
+    let isReadByTransformers: Bool
     /// Where the embedding table is stored, if it is to stay as it is.
     let keptEmbedding: StoredTensor?
 
@@ -49,18 +53,22 @@ struct QuantizationPlan {
                 if format == nil { kept.append(module) }
             } else if let module, module == roles.embedding {
                 format = filter.matches(module) ? nil : options.embeddingFormat
-            } else if module == "lm_head" {
+            } else if module == roles.head {
                 // A copy of a tied table has no use where the table is stored in few bits.
                 if roles.tiesHead, options.embeddingFormat != nil { continue }
-                kept.append("lm_head")
+                kept.append(roles.head)
             }
             let target = try format.map { (format) throws(Failure) in try Self.target(tensor, format, options) }
-            items.append(Item(tensor: tensor, target: target))
+            let isLinear = module.map(roles.linears.contains) ?? false
+            items.append(
+                Item(
+                    tensor: tensor, target: target, isTransposed: isLinear && roles.areTransposed && target != nil))
         }
         self.items = items
         // The list replaces what transformers leaves alone by itself, so the head is in it even if it is tied.
-        keptLinears = kept.contains("lm_head") ? kept : kept + ["lm_head"]
+        keptLinears = kept.contains(roles.head) ? kept : kept + [roles.head]
         hasTargets = items.contains { $0.target != nil }
+        isReadByTransformers = options.isReadByTransformers && roles.areQuantizedByTransformers
         let embedding = checkpoint.tensor(named: roles.embedding + ".weight")
         keptEmbedding = items.contains { $0.tensor.name == embedding?.name && $0.target == nil } ? embedding : nil
     }
@@ -136,7 +144,7 @@ extension QuantizationPlan.Item {
         guard let target else { return [] }
         return QuantState(
             format: target.format.name, blockSize: target.blockSize, sourceType: target.sourceType,
-            shape: tensor.shape, nestedOffset: nestedOffset
+            shape: isTransposed ? tensor.shape.reversed() : tensor.shape, nestedOffset: nestedOffset
         ).bytes
     }
 }

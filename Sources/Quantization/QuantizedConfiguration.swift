@@ -20,7 +20,7 @@ enum QuantizedConfiguration {
         _ model: ModelDirectory, plan: QuantizationPlan, options: QuantizationOptions
     ) -> JSONValue? {
         guard plan.hasTargets else { return nil }
-        guard options.isReadByTransformers, let format = options.format else {
+        guard plan.isReadByTransformers, let format = options.format else {
             return .object(
                 JSONObject([
                     ("quant_method", .string(BlockwiseLayout.method)), ("version", .integer(BlockwiseLayout.version)),

@@ -136,11 +136,37 @@ struct TensorStream {
         let tensor = item.tensor, count = tensor.elementCount
         let width = tensor.byteCount / count
         guard let base = tensor.bytes.baseAddress else { fatalError("a tensor with elements has no address") }
+        var turned = [UInt8](repeating: 0, count: item.isTransposed ? min(count, sliceCount) * width : 0)
         for start in stride(from: 0, to: count, by: sliceCount) {
             try Signals.throwIfInterrupted()
             let range = start..<min(start + sliceCount, count)
-            try body(range, base + start * width)
+            if item.isTransposed {
+                Self.gatherTransposed(tensor, base, range, width, into: &turned)
+                var failure: Failure?
+                turned.withUnsafeBytes { bytes in
+                    guard let address = bytes.baseAddress else { return }
+                    do throws(Failure) { try body(range, address) } catch { failure = error }
+                }
+                if let failure { throw failure }
+            } else {
+                try body(range, base + start * width)
+            }
             finish(tensor, start * width..<range.upperBound * width)
+        }
+    }
+
+    /// Elements of a range of the transpose of a matrix.
+    private static func gatherTransposed(
+        _ tensor: StoredTensor, _ base: UnsafeRawPointer, _ range: Range<Int>, _ width: Int, into bytes: inout [UInt8]
+    ) {
+        let rows = tensor.shape[0], columns = tensor.shape[1]
+        bytes.withUnsafeMutableBytes { target in
+            for index in range {
+                let (column, row) = index.quotientAndRemainder(dividingBy: rows)
+                let source = UnsafeRawBufferPointer(start: base + (row * columns + column) * width, count: width)
+                let start = (index - range.lowerBound) * width
+                UnsafeMutableRawBufferPointer(rebasing: target[start..<start + width]).copyMemory(from: source)
+            }
         }
     }
 

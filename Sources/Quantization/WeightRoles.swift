@@ -4,10 +4,16 @@ package import System
 
 /// Which stored weights of a model are linears that a base in few bits quantizes, and which is its embedding table.
 package struct WeightRoles: Sendable {
-    /// Module paths of the linears inside the layers.
+    /// Stored modules of the linears inside the layers.
     package let linears: Set<String>
-    /// The module path under which the embedding table is stored.
+    /// Whether linears are stored [inputs, outputs]; quantized they are [outputs, inputs] in every family.
+    package let areTransposed: Bool
+    /// Whether transformers + bitsandbytes hold these linears in 4 bits.
+    package let areQuantizedByTransformers: Bool
+    /// The module under which the embedding table is stored.
     package let embedding: String
+    /// The module of the head.
+    package let head: String
     /// Whether the head shares the embedding table.
     package let tiesHead: Bool
 
@@ -19,24 +25,21 @@ package struct WeightRoles: Sendable {
         let reader = ConfigurationReader(fields: model.configuration, file: model.configurationFile)
         let configuration = try Architectures.configuration(reader)
         let checkpoint = model.checkpoint
-        let table = "model.embed_tokens.weight", head = "lm_head.weight"
-        // A tied table is stored once, under either name.
-        let stored =
-            checkpoint.tensor(named: table)
-            ?? (configuration.tiesHead ? checkpoint.tensor(named: head) : nil)
-        embedding = String((stored?.name ?? table).dropLast(".weight".count))
+        let stored = StoredNames(configuration, checkpoint)
+        embedding = stored.embedding
+        head = configuration.names.head
         tiesHead = configuration.tiesHead
+        areTransposed = configuration.storesTransposed
+        areQuantizedByTransformers = configuration.isQuantizedByTransformers
         let weights = configuration.weights
-        linears = Set(weights.filter { $0.role == .linear }.map(\.module))
-        let names = weights.map { [embedding] in $0.role == .embedding ? embedding + ".weight" : $0.name }
-        // Files of a model that ties its head may hold a copy all the same.
-        let hasHeadCopy = configuration.tiesHead && checkpoint.tensor(named: head) != nil
-        try checkpoint.check(expected: hasHeadCopy ? names + [head] : names)
+        linears = Set(weights.filter { $0.role == .linear }.map { stored.stored($0.module) })
+        let names = weights.map(stored.tensor)
+        try checkpoint.check(expected: names, ignored: stored.ignored)
         for (weight, name) in zip(weights, names) {
             let tensor = try checkpoint.requiredTensor(named: name)
-            guard tensor.shape == weight.shape else {
+            guard tensor.shape == weight.plainShape else {
                 throw Failure(
-                    .badData, "the shape is \(tensor.shape) where \(weight.shape) is expected", at: tensor.place,
+                    .badData, "the shape is \(tensor.shape) where \(weight.plainShape) is expected", at: tensor.place,
                     remedy: "Check that the weights and config.json belong together")
             }
         }

@@ -81,6 +81,7 @@ struct Evaluate: VerbCommand {
             try base.attach(adapterDirectory: adapter)
         }
         let limit = maxLength ?? base.configuration.maximumPositions
+        try base.configuration.requireLength(limit) { "Give --max-length \($0) or less" }
         guard limit >= 2 else {
             throw Failure(.usage, "--max-length is \(limit): 2 or more is expected", remedy: "Change --max-length")
         }

@@ -87,6 +87,9 @@ struct Generate: VerbCommand {
         }
         let sampler = try Sampler(try samplerSettings(directory, base.configuration, tokenizer))
         let ids = try promptIds(tokenizer, base.configuration)
+        try base.configuration.requireLength(ids.count + maxTokens) {
+            "The prompt has \(ids.count) of them: give --max-tokens \(max(0, $0 - ids.count)) or less, or a shorter prompt"
+        }
         let generator = Generator(
             base, prompt: ids, maximumTokens: maxTokens, context: context)
         var writer = ContinuationWriter(tokenizer.tokenizer, stops: stop, prompt: ids)

@@ -13,10 +13,10 @@ struct DeterminismTests {
     }
 
     private func outcome(
-        set: InstructionSet, computeType: ComputeType, threads: Int, cut: Int, recompute: TrainingPass.Recompute,
-        dropout: Float
+        _ name: String = "llama-v5-biases", set: InstructionSet, computeType: ComputeType, threads: Int, cut: Int,
+        recompute: TrainingPass.Recompute, dropout: Float
     ) throws -> Outcome {
-        let bench = try ModelBench("llama-v5-biases", set: set, threads: threads, computeType: computeType)
+        let bench = try ModelBench(name, set: set, threads: threads, computeType: computeType)
         try bench.attachAdapter(gradients: true, dropout: dropout)
         let rows = (0..<9).map { index in
             var sequence = bench.sequences[index % bench.sequences.count]
@@ -44,6 +44,19 @@ struct DeterminismTests {
                     set: set, computeType: type, threads: threads, cut: cut, recompute: recompute, dropout: dropout)
                 #expect(found == expected, "\(type) threads \(threads), \(cut) rows, recompute \(recompute)")
             }
+        }
+    }
+
+    @Test("The same for every kind of block", arguments: Fixtures.familyNames)
+    func sameBitsOfFamilies(name: String) throws {
+        let set = InstructionSet.supported.last ?? .portable
+        let expected = try outcome(
+            name, set: set, computeType: .float32, threads: 1, cut: 1, recompute: .none, dropout: 0.25)
+        #expect(expected.gradients.contains { $0 != 0 })
+        for (threads, cut, recompute) in [(2, 1, TrainingPass.Recompute.none), (3, 9, .none), (2, 4, .all)] {
+            let found = try outcome(
+                name, set: set, computeType: .float32, threads: threads, cut: cut, recompute: recompute, dropout: 0.25)
+            #expect(found == expected, "\(name): threads \(threads), \(cut) rows, recompute \(recompute)")
         }
     }
 

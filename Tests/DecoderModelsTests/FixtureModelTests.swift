@@ -17,7 +17,18 @@ struct FixtureModelTests {
     /// The acceptance bound for gradients in float32 (relative Frobenius norm of each matrix).
     static let gradientTolerance = 2e-5
 
-    @Test("Logits and losses", arguments: Fixtures.modelNames, InstructionSet.supported)
+    @Test("Every architecture has a golden model")
+    func coverage() throws {
+        var types: Set<String> = []
+        for name in Fixtures.modelNames + Fixtures.familyNames {
+            let configuration = try Fixtures.json("\(Fixtures.modelsDirectory)/\(name)/config.json")
+            types.insert(try #require(configuration["model_type"]?.string))
+        }
+        #expect(types == Set(Architectures.all.map(\.modelType)))
+    }
+
+    @Test(
+        "Logits and losses", arguments: Fixtures.modelNames + Fixtures.familyNames, InstructionSet.supported)
     func forward(name: String, set: InstructionSet) throws {
         let bench = try ModelBench(name, set: set)
         try bench.expectLogits(prefix: "", tolerance: Self.logitsTolerance)
@@ -30,7 +41,7 @@ struct FixtureModelTests {
         #expect(abs(mean - bench.fixture.adaptedLoss) < Self.lossTolerance * bench.fixture.adaptedLoss)
     }
 
-    @Test("LoRA gradients", arguments: Fixtures.modelNames, InstructionSet.supported)
+    @Test("LoRA gradients", arguments: Fixtures.modelNames + Fixtures.familyNames, InstructionSet.supported)
     func gradients(name: String, set: InstructionSet) throws {
         let bench = try ModelBench(name, set: set)
         try bench.attachAdapter(gradients: true)
@@ -54,9 +65,10 @@ struct FixtureModelTests {
         let bench = try ModelBench(name, set: set)
         try bench.attachAdapter(gradients: true)
         _ = bench.runStep([bench.sequences], recompute: .none)
+        let reference = try ModelFixture(name).adapted
         for (index, entry) in bench.adapters.entries.enumerated() where index % 5 == 0 {
             for part in ReferenceAdapter.Part.allCases {
-                let expected = bench.fixture.adapted.gradient(bench.fixture.rows, site: entry.site.path, part: part)
+                let expected = reference.gradient(bench.fixture.rows, site: entry.site.path, part: part)
                 #expect(
                     relativeDifference(bench.gradient(index, part), expected.map { Float($0) })
                         < Self.gradientTolerance, "\(entry.site.path) \(part.rawValue)")

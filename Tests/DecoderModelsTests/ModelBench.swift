@@ -9,7 +9,7 @@ import Testing
 
 /// A fixture model in our own code: loaded, with its adapter, ready for passes.
 final class ModelBench {
-    let fixture: ModelFixture
+    let fixture: GoldenModel
     let model: DecoderModel
     let context: ComputeContext
     let sequences: [SequenceInput]
@@ -17,7 +17,7 @@ final class ModelBench {
     private var gradients = AlignedMemory(byteCount: 0)
 
     init(_ name: String, set: InstructionSet, threads: Int = 2, computeType: ComputeType = .float32) throws {
-        fixture = try ModelFixture(name)
+        fixture = try GoldenModel(name)
         model = try DecoderModel.load(try ModelDirectory("\(Fixtures.modelsDirectory)/\(name)"))
         context = ComputeContext(
             kernels: KernelTable(set), pool: WorkerPool(threadCount: threads), computeType: computeType)
@@ -29,7 +29,7 @@ final class ModelBench {
     /// Attaches PEFT's adapter of the fixture, read by our own reader.
     func attachAdapter(gradients wanted: Bool, dropout: Float = 0) throws {
         let loaded = try AdapterDirectory.read(
-            "\(Fixtures.modelsDirectory)/\(fixture.name)/adapter", sites: model.sites, outputHead: "lm_head"
+            "\(Fixtures.modelsDirectory)/\(fixture.name)/adapter", sites: model.sites, outputHead: model.head.site.path
         ).parameters
         adapters = AdapterSet(
             sites: loaded.entries.map { ($0.site, $0.rank, $0.scaling) }, dropout: dropout)

@@ -16,7 +16,7 @@ import Testing
 
     /// Every golden model in every variant: what is stored is what `QuantizedBlocks` makes of the source, tensor by
     /// tensor; everything else is copied; the model that comes out loads; the report says what is stored.
-    @Test(arguments: Fixtures.modelNames)
+    @Test(arguments: Fixtures.modelNames + Fixtures.familyNames)
     func storesWhatTheFormatsMake(_ name: String) throws {
         let source = try ModelDirectory(Workshop.fixture(name))
         for variant in Self.variants {
@@ -43,8 +43,9 @@ import Testing
                 let quantizer = try BlockQuantizer(
                     format: format, blockSize: variant.blockSize, kernels: KernelTable(.portable),
                     pool: WorkerPool(threadCount: 1))
+                let source = Workshop.oriented(original, isTransposed: isLinear && roles.areTransposed)
                 let expected = try QuantizedBlocks(
-                    try #require(original.bytes.baseAddress),
+                    source,
                     type: try #require(SourceType(rawValue: original.type.torchName)), count: original.elementCount,
                     quantizer: quantizer, doubleQuantized: variant.nested && format.canDoubleQuantize)
                 #expect(stored == expected.codes)
@@ -58,7 +59,7 @@ import Testing
                 }
                 #expect(tensor.bytesAfter == stored.count + parts.reduce(0, +))
                 let error = try #require(tensor.error)
-                #expect(error.relativeRootMeanSquare > 0 && error.relativeRootMeanSquare < 0.2)
+                #expect(error.relativeRootMeanSquare > 0 && error.relativeRootMeanSquare < 0.25)
             }
             #expect(result.report.bytesAfter == model.checkpoint.byteCount)
             let hashes = try #require(try StoredHashes(directory: workshop.output))

@@ -68,6 +68,21 @@ final class Workshop {
         return path
     }
 
+    /// The elements of a matrix as they are quantized: those of the transpose where it is stored [inputs, outputs].
+    static func oriented(_ tensor: StoredTensor, isTransposed: Bool) -> [UInt8] {
+        let bytes = Array(tensor.bytes)
+        guard isTransposed else { return bytes }
+        let rows = tensor.shape[0], columns = tensor.shape[1], width = bytes.count / tensor.elementCount
+        var turned: [UInt8] = []
+        for column in 0..<columns {
+            for row in 0..<rows {
+                let start = (row * columns + column) * width
+                turned += bytes[start..<start + width]
+            }
+        }
+        return turned
+    }
+
     /// Numbers of both signs over some powers of two.
     private static func elements(count: Int, type: TensorType, seed: UInt32) -> [UInt8] {
         var state = seed &* 0x9E37_79B9 | 1

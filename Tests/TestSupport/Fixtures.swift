@@ -12,11 +12,16 @@ package enum Fixtures {
     /// The folder of models made by `tools/fixtures/models.py`.
     package static var modelsDirectory: String { packageRoot() + "/Tests/DecoderModelsTests/Fixtures" }
 
-    /// The names of these models, sorted.
+    /// The names of the models of the Llama kind, which `ReferenceModel` computes, sorted.
     package static let modelNames = [
         "llama-v4-dynamic", "llama-v4-linear", "llama-v4-llama3", "llama-v4-plain", "llama-v5-biases",
         "llama-v5-default-tied", "llama-v5-dynamic", "llama-v5-llama3-tied", "qwen2-v4-tied", "qwen2-v5-sharded",
     ]
+
+    /// The names of the models of other families or rotary embeddings, sorted: every other folder with a config.json.
+    package static let familyNames = ((try? FileSystem.list(modelsDirectory)) ?? []).sorted().filter {
+        !modelNames.contains($0) && access("\(modelsDirectory)/\($0)/config.json", F_OK) == 0
+    }
 
     /// All bytes of a file.
     package static func bytes(_ path: String) throws(Failure) -> [UInt8] {

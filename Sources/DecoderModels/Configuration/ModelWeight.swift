@@ -4,9 +4,11 @@ package struct ModelWeight: Sendable {
     package enum Role: Sendable {
         /// The table of token embeddings [V, C]; a tied head shares it.
         case embedding
+        /// The table of learned positions [P, C].
+        case positions
         /// The head [V, C] of a model that does not tie it.
         case head
-        /// A projection inside a layer [outputs, inputs]: what a base in few bits quantizes.
+        /// A projection inside a layer: what a base in few bits quantizes.
         case linear
         case bias
         case norm
@@ -15,36 +17,60 @@ package struct ModelWeight: Sendable {
     /// The module; the tensor is `module.weight`, or `module.bias` of a bias.
     package let module: String
     package let role: Role
+    /// Of a linear [outputs, inputs].
     package let shape: [Int]
+    /// Whether a linear is stored [inputs, outputs] where it is not quantized.
+    package var isTransposed = false
 
     /// The tensor's name.
     package var name: String { module + (role == .bias ? ".bias" : ".weight") }
+
+    /// The shape of the tensor where it is not quantized.
+    package var plainShape: [Int] { isTransposed ? shape.reversed() : shape }
 }
 
 extension DecoderConfiguration {
+    /// The path of the module of the embedding's table.
+    package var embeddingModule: String { "\(names.root).\(names.embedding)" }
+
+    /// The path of the table of learned positions.
+    package var positionsModule: String? { names.positions.map { "\(names.root).\($0)" } }
+
+    /// The path of the last norm.
+    package var finalNormModule: String { "\(names.root).\(names.finalNorm)" }
+
+    /// The path of a layer.
+    package func layerModule(_ layer: Int) -> String { "\(names.root).\(names.layers).\(layer)" }
+
     /// All tensors of the model, in the order of the reference's modules.
     package var weights: [ModelWeight] {
-        let queryWidth = queryHeads * headWidth, keyWidth = keyValueHeads * headWidth
-        var weights = [ModelWeight(module: "model.embed_tokens", role: .embedding, shape: [vocabularySize, width])]
-        for layer in 0..<layerCount {
-            let path = "model.layers.\(layer)"
-            func linear(_ name: String, _ outputs: Int, _ inputs: Int, bias: Bool) {
-                weights.append(ModelWeight(module: "\(path).\(name)", role: .linear, shape: [outputs, inputs]))
-                if bias { weights.append(ModelWeight(module: "\(path).\(name)", role: .bias, shape: [outputs])) }
-            }
-            linear("self_attn.q_proj", queryWidth, width, bias: biases.query)
-            linear("self_attn.k_proj", keyWidth, width, bias: biases.key)
-            linear("self_attn.v_proj", keyWidth, width, bias: biases.value)
-            linear("self_attn.o_proj", width, queryWidth, bias: biases.output)
-            linear("mlp.gate_proj", feedForwardWidth, width, bias: biases.feedForward)
-            linear("mlp.up_proj", feedForwardWidth, width, bias: biases.feedForward)
-            linear("mlp.down_proj", width, feedForwardWidth, bias: biases.feedForward)
-            for norm in ["input_layernorm", "post_attention_layernorm"] {
-                weights.append(ModelWeight(module: "\(path).\(norm)", role: .norm, shape: [width]))
+        var weights = [ModelWeight(module: embeddingModule, role: .embedding, shape: [vocabularySize, width])]
+        func add(_ module: String, _ role: ModelWeight.Role, _ shape: [Int]) {
+            weights.append(ModelWeight(module: module, role: role, shape: shape))
+        }
+        func add(_ norm: LayerNormWeights, in path: String?) {
+            for module in norm.modules {
+                let module = path.map { "\($0).\(module)" } ?? module
+                add(module, .norm, norm.shape)
+                if norm.design.hasBias { add(module, .bias, norm.shape) }
             }
         }
-        weights.append(ModelWeight(module: "model.norm", role: .norm, shape: [width]))
-        if !tiesHead { weights.append(ModelWeight(module: "lm_head", role: .head, shape: [vocabularySize, width])) }
+        if let positionsModule { add(positionsModule, .positions, [maximumPositions, width]) }
+        for layer in 0..<layerCount {
+            let path = layerModule(layer)
+            for linear in linears {
+                let module = "\(path).\(linear.name)"
+                weights.append(
+                    ModelWeight(
+                        module: module, role: .linear, shape: [linear.outputs, linear.inputs],
+                        isTransposed: storesTransposed))
+                if linear.hasBias { add(module, .bias, [linear.outputs]) }
+            }
+            for norm in layerNorms { add(norm, in: path) }
+        }
+        add(normWeights(finalNormModule), in: nil)
+        if !tiesHead { add(names.head, .head, [vocabularySize, width]) }
+        if names.headHasBias { add(names.head, .bias, [vocabularySize]) }
         return weights
     }
 }

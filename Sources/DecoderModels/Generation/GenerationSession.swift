@@ -30,8 +30,8 @@ package final class GenerationSession {
         logitsSlot = plan.reserve("logits", Float.self, count: shape.vocabularySize)
         reciprocalSlot = plan.reserve("norm", Float.self, count: rows)
         savedSlot = plan.reserve("low-rank products of the head", Float.self, count: model.head.savedWidth)
-        let widths = (0..<7).map { site in model.blocks.map { $0.linears[site].savedWidth }.max() ?? 0 }
-        blockSlots = BlockSlots(&plan, name: "layer", tokens: rows, shape: shape, savedWidths: widths)
+        blockSlots = BlockSlots(
+            &plan, name: "layer", tokens: rows, shape: shape, savedWidths: savedWidths(of: model.blocks))
         workspace = Workspace(
             &plan, model, capacity: rows, largestSequence: rows, headRows: 1, cacheLength: capacity, training: false,
             context)
@@ -60,15 +60,14 @@ package final class GenerationSession {
     private func forward(_ ids: [Int32], isLast: Bool) {
         let shape = model.configuration, count = ids.count
         let hidden = arena.matrix(hiddenSlot, rows: count, columns: shape.width)
-        let batch = TokenBatch([SequenceInput(ids: ids, labels: ids, rowIdentifier: 0)])
-        batch.withLayout(dropout: nil) { tokens in
+        let start = cache.count
+        let positions = (start..<start + count).map { Int32($0) }
+        let rows = [Int32](repeating: 0, count: count)
+        withLayout(positions, rows) { tokens in
             let run = workspace.run(arena, count: count, context, fewRows: count <= Self.fewRows)
             let shared = workspace.shared(arena, count: count, shape)
             let memory = blockSlots.memory(arena, count: count, shape: shape)
-            ids.withUnsafeBufferPointer { ids in
-                guard let base = ids.baseAddress else { return }
-                context.gatherRows(model.embedding, ids: base, count: count, into: hidden)
-            }
+            model.embed(ids, tokens, into: hidden, context)
             for (layer, block) in model.blocks.enumerated() {
                 block.forwardCached(hidden, layer: layer, cache, memory, shared, tokens, run)
             }
@@ -76,6 +75,21 @@ package final class GenerationSession {
             if isLast {
                 let single = workspace.run(arena, count: 1, context, fewRows: true)
                 project(hidden.rows(count - 1..<count), shared, tokens, single)
+            }
+        }
+    }
+
+    /// Lends the layout of new tokens that stand at some positions of one sequence.
+    private func withLayout(_ positions: [Int32], _ rows: [Int32], _ body: (TokenLayout) -> Void) {
+        withUnsafePointer(to: Segment(start: 0, count: Int32(positions.count))) { segment in
+            positions.withUnsafeBufferPointer { positions in
+                rows.withUnsafeBufferPointer { rows in
+                    guard let positionBase = positions.baseAddress, let rowBase = rows.baseAddress else { return }
+                    body(
+                        TokenLayout(
+                            count: positions.count, segments: UnsafeBufferPointer(start: segment, count: 1),
+                            positions: positionBase, rowIdentifiers: rowBase, dropoutStream: nil))
+                }
             }
         }
     }
@@ -93,6 +107,7 @@ package final class GenerationSession {
                 count: 1, segments: UnsafeBufferPointer(start: segment, count: 1), positions: tokens.positions,
                 rowIdentifiers: tokens.rowIdentifiers, dropoutStream: nil)
             model.head.forward(normed, into: logits, saved: saved, layout, run)
+            shape.logits.apply(logits, context)
         }
     }
 }
@@ -105,20 +120,19 @@ extension DecoderBlock {
     ) {
         let context = run.context, start = cache.count, end = cache.count + hidden.rows
         let keys = cache.keys(layer: layer, rows: end), values = cache.values(layer: layer, rows: end)
-        inputNorm.forward(hidden, into: shared.normed, reciprocals: memory.inputReciprocals, context)
-        query.forward(shared.normed, into: memory.query, saved: memory.saved[0], tokens, run)
-        key.forward(shared.normed, into: keys.rows(start..<end), saved: memory.saved[1], tokens, run)
-        value.forward(shared.normed, into: values.rows(start..<end), saved: memory.saved[2], tokens, run)
-        let positions = (start..<end).map { Int32($0) }
-        positions.withUnsafeBufferPointer { positions in
-            guard let positions = positions.baseAddress else { return }
-            for (matrix, heads) in [
-                (memory.query, attention.queryHeads), (keys.rows(start..<end), attention.keyValueHeads),
-            ] {
-                rotary.rotate(
-                    matrix, heads: heads, positions: positions, segments: tokens.segments, lengths: { _ in end },
-                    inverse: false, context)
-            }
+        var memory = memory
+        let computed = (key: memory.key, value: memory.value)
+        memory.key = keys.rows(start..<end)
+        memory.value = values.rows(start..<end)
+        project(attentionInput(hidden, memory, shared, context), memory, shared, tokens, run)
+        if memory.fused != nil {
+            context.copy(computed.key, into: memory.key)
+            context.copy(computed.value, into: memory.value)
+        }
+        for (matrix, heads) in [(memory.query, attention.queryHeads), (memory.key, attention.keyValueHeads)] {
+            rotary?.rotate(
+                matrix, heads: heads, positions: tokens.positions, segments: tokens.segments, lengths: { _ in end },
+                inverse: false, context)
         }
         if hidden.rows == 1 {
             context.attentionDecode(
@@ -129,8 +143,7 @@ extension DecoderBlock {
                 q: memory.query, firstPosition: start, keys: keys, values: values, shape: attention,
                 into: memory.attended, scratch: run.scratch.bytes)
         }
-        output.forward(memory.attended, into: memory.middle, saved: memory.saved[3], tokens, run)
-        context.add(hidden, into: memory.middle)
-        feedForward(into: hidden, memory, shared, tokens, run)
+        addAttention(hidden, memory, tokens, run)
+        feedForward(hidden, into: hidden, memory, shared, tokens, run)
     }
 }

@@ -14,7 +14,7 @@ package final class KeyValueCache {
     /// - Parameter capacity: tokens of the prompt and of what will be generated.
     package init(_ shape: DecoderConfiguration, capacity: Int) {
         self.capacity = capacity
-        width = shape.keyValueHeads * shape.headWidth
+        width = shape.keyValueWidth
         var plan = ArenaPlan()
         let elements = capacity * width
         keySlots = (0..<shape.layerCount).map { plan.reserve("layer \($0): keys", Float.self, count: elements) }

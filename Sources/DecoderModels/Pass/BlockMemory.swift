@@ -2,52 +2,67 @@ package import Tensors
 
 /// What a layer's forward leaves for its backward, for M tokens.
 package struct BlockMemory {
-    /// [M]: reciprocal root mean squares of the layer's input and of the middle.
+    /// [M]: reciprocal roots of the norms of what attention and the feed-forward layer read.
     package var inputReciprocals: UnsafeMutablePointer<Float>
     package var middleReciprocals: UnsafeMutablePointer<Float>
-    /// [M, H·D], [M, K·D], [M, K·D]: after rotation.
+    /// [M, H·D], [M, K·D], [M, K·D]: after rotation. Columns of `fused`, where those lie as they are used.
     package var query: FloatMatrix
     package var key: FloatMatrix
     package var value: FloatMatrix
+    /// [M, (H + 2K)·D], the result of one projection for all three, where they lie in it as they are used.
+    package var fused: FloatMatrix?
+    /// What the norms of queries and keys keep.
+    package var heads: HeadNormMemory?
     /// [M, H·D], what attention gives to the output projection.
     package var attended: FloatMatrix
     /// [H, M], the logarithm of each softmax's denominator.
     package var logSumExp: UnsafeMutablePointer<Float>
+    /// What the norm behind attention keeps, and that behind the feed-forward layer.
+    package var attentionOutput: OutputNormMemory?
+    package var feedForwardOutput: OutputNormMemory?
     /// [M, C], the residual stream between attention and feed-forward.
     package var middle: FloatMatrix
-    /// [M, F].
+    /// [M, F]. Columns of `gateUp`, where one projection gives both; without `up` the activation is not multiplied.
     package var gate: FloatMatrix
-    package var up: FloatMatrix
-    /// What the adapters of the seven linears keep, [M, R] each (no columns where there is none).
+    package var up: FloatMatrix?
+    /// [M, 2F]
+    package var gateUp: FloatMatrix?
+    /// What the adapters of the linears keep, [M, R] each (no columns where there is none).
     package var saved: [FloatMatrix]
+
+    /// Queries and keys before their norm, and the reciprocal roots [M·parts].
+    package struct HeadNormMemory {
+        package var query: FloatMatrix
+        package var key: FloatMatrix
+        package var queryReciprocals: UnsafeMutablePointer<Float>
+        package var keyReciprocals: UnsafeMutablePointer<Float>
+    }
+
+    /// A branch [M, C] before its norm, and the reciprocal roots [M].
+    package struct OutputNormMemory {
+        package var branch: FloatMatrix
+        package var reciprocals: UnsafeMutablePointer<Float>
+    }
 }
 
 /// Matrices that hold nothing from one layer to the next.
 package struct SharedMemory {
     /// [M, C], a normalised residual stream.
     package var normed: FloatMatrix
-    /// [M, F], silu(gate) · up.
+    /// [M, F], what `down` reads.
     package var activated: FloatMatrix
-}
-
-/// Gradients that hold nothing from one layer to the next.
-package struct GradientMemory {
-    /// [M, C]
-    package var normed: FloatMatrix
-    /// [M, F]
-    package var activated: FloatMatrix
-    /// [M, H·D]
-    package var attended: FloatMatrix
-    package var query: FloatMatrix
-    /// [M, K·D]
-    package var key: FloatMatrix
-    package var value: FloatMatrix
+    /// [M, (H + 2K)·D], the result of one projection for queries, keys and values, where they are copied out of it.
+    package var fused: FloatMatrix?
 }
 
 /// Places of a `BlockMemory` in an arena, for up to `tokens` tokens.
 package struct BlockSlots {
-    private let inputReciprocals, middleReciprocals, logSumExp: ArenaSlot
-    private let query, key, value, attended, middle, gate, up: ArenaSlot
+    private let inputReciprocals, middleReciprocals, logSumExp, attended, middle: ArenaSlot
+    private let projections: ProjectionSlots
+    private let heads: (query: ArenaSlot, key: ArenaSlot, queryReciprocals: ArenaSlot, keyReciprocals: ArenaSlot)?
+    private let attentionOutput, feedForwardOutput: (branch: ArenaSlot, reciprocals: ArenaSlot)?
+    private let gate: ArenaSlot
+    private let up: ArenaSlot?
     private let saved: [ArenaSlot]
     private let savedWidths: [Int]
 
@@ -55,16 +70,33 @@ package struct BlockSlots {
         func reserve(_ what: String, _ width: Int) -> ArenaSlot {
             plan.reserve("\(name): \(what)", Float.self, count: tokens * width)
         }
+        func reserveBranch(_ what: String) -> (ArenaSlot, ArenaSlot) {
+            (reserve("\(what) before its norm", shape.width), reserve("norm of \(what)", 1))
+        }
         inputReciprocals = reserve("norm of input", 1)
         middleReciprocals = reserve("norm of middle", 1)
         logSumExp = reserve("softmax denominators", shape.queryHeads)
-        query = reserve("queries", shape.queryHeads * shape.headWidth)
-        key = reserve("keys", shape.keyValueHeads * shape.headWidth)
-        value = reserve("values", shape.keyValueHeads * shape.headWidth)
-        attended = reserve("attention", shape.queryHeads * shape.headWidth)
+        projections = ProjectionSlots(
+            &plan, name: "\(name): ", tokens: tokens, shape: shape, holdsFused: shape.fusedHeads == .grouped)
+        heads =
+            shape.headNorm == nil
+            ? nil
+            : (
+                reserve("queries before their norm", shape.queryWidth),
+                reserve("keys before their norm", shape.keyValueWidth), reserve("norm of queries", shape.queryHeads),
+                reserve("norm of keys", shape.keyValueHeads)
+            )
+        attended = reserve("attention", shape.queryWidth)
         middle = reserve("middle of residual stream", shape.width)
-        gate = reserve("gate", shape.feedForwardWidth)
-        up = reserve("up", shape.feedForwardWidth)
+        attentionOutput = shape.names.attentionOutputNorm == nil ? nil : reserveBranch("attention's result")
+        feedForwardOutput = shape.names.feedForwardOutputNorm == nil ? nil : reserveBranch("feed-forward result")
+        if shape.names.gateUp != nil {
+            gate = reserve("gate and up", 2 * shape.feedForwardWidth)
+            up = nil
+        } else {
+            gate = reserve("gate", shape.feedForwardWidth)
+            up = shape.names.up == nil ? nil : reserve("up", shape.feedForwardWidth)
+        }
         saved = savedWidths.map { reserve("low-rank products", $0) }
         self.savedWidths = savedWidths
     }
@@ -74,13 +106,62 @@ package struct BlockSlots {
         func matrix(_ slot: ArenaSlot, _ columns: Int) -> FloatMatrix {
             arena.matrix(slot, rows: count, columns: columns)
         }
-        let queryWidth = shape.queryHeads * shape.headWidth, keyWidth = shape.keyValueHeads * shape.headWidth
+        func branch(_ slots: (branch: ArenaSlot, reciprocals: ArenaSlot)) -> BlockMemory.OutputNormMemory {
+            BlockMemory.OutputNormMemory(
+                branch: matrix(slots.branch, shape.width), reciprocals: matrix(slots.reciprocals, 1).base)
+        }
+        let inner = shape.feedForwardWidth
+        let (query, key, value, fused) = projections.matrices(arena, count: count, shape: shape)
+        let gateUp = shape.names.gateUp == nil ? nil : matrix(gate, 2 * inner)
         return BlockMemory(
             inputReciprocals: matrix(inputReciprocals, 1).base, middleReciprocals: matrix(middleReciprocals, 1).base,
-            query: matrix(query, queryWidth), key: matrix(key, keyWidth), value: matrix(value, keyWidth),
-            attended: matrix(attended, queryWidth), logSumExp: matrix(logSumExp, shape.queryHeads).base,
-            middle: matrix(middle, shape.width), gate: matrix(gate, shape.feedForwardWidth),
-            up: matrix(up, shape.feedForwardWidth),
+            query: query, key: key, value: value, fused: fused,
+            heads: heads.map {
+                BlockMemory.HeadNormMemory(
+                    query: matrix($0.query, shape.queryWidth), key: matrix($0.key, shape.keyValueWidth),
+                    queryReciprocals: matrix($0.queryReciprocals, shape.queryHeads).base,
+                    keyReciprocals: matrix($0.keyReciprocals, shape.keyValueHeads).base)
+            },
+            attended: matrix(attended, shape.queryWidth), logSumExp: matrix(logSumExp, shape.queryHeads).base,
+            attentionOutput: attentionOutput.map(branch), feedForwardOutput: feedForwardOutput.map(branch),
+            middle: matrix(middle, shape.width), gate: gateUp?.columns(0..<inner) ?? matrix(gate, inner),
+            up: gateUp?.columns(inner..<2 * inner) ?? up.map { matrix($0, inner) }, gateUp: gateUp,
             saved: zip(saved, savedWidths).map { matrix($0, $1) })
+    }
+}
+
+/// Places of queries, keys and values, or of their gradients.
+struct ProjectionSlots {
+    private let query, key, value, fused: ArenaSlot?
+
+    /// - Parameter holdsFused: whether there is a matrix for all three together.
+    init(_ plan: inout ArenaPlan, name: String, tokens: Int, shape: DecoderConfiguration, holdsFused: Bool) {
+        func reserve(_ what: String, _ width: Int) -> ArenaSlot {
+            plan.reserve(name + what, Float.self, count: tokens * width)
+        }
+        let isGrouped = shape.fusedHeads == .grouped
+        query = isGrouped ? nil : reserve("queries", shape.queryWidth)
+        key = isGrouped ? nil : reserve("keys", shape.keyValueWidth)
+        value = isGrouped ? nil : reserve("values", shape.keyValueWidth)
+        fused = holdsFused ? reserve("queries, keys and values", shape.fusedWidth) : nil
+    }
+
+    /// The matrices for `count` tokens; those of a grouped layout are columns of the fused one.
+    func matrices(_ arena: Arena, count: Int, shape: DecoderConfiguration) -> (
+        query: FloatMatrix, key: FloatMatrix, value: FloatMatrix, fused: FloatMatrix?
+    ) {
+        let queryWidth = shape.queryWidth, keyWidth = shape.keyValueWidth
+        let all = fused.map { arena.matrix($0, rows: count, columns: shape.fusedWidth) }
+        guard let query, let key, let value else {
+            guard let all else { fatalError("queries, keys and values have no memory") }
+            return (
+                all.columns(0..<queryWidth), all.columns(queryWidth..<queryWidth + keyWidth),
+                all.columns(queryWidth + keyWidth..<shape.fusedWidth), all
+            )
+        }
+        return (
+            arena.matrix(query, rows: count, columns: queryWidth), arena.matrix(key, rows: count, columns: keyWidth),
+            arena.matrix(value, rows: count, columns: keyWidth), all
+        )
     }
 }

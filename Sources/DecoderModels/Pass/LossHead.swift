@@ -1,13 +1,14 @@
 package import Adapters
 internal import Kernels
-package import Layers
+internal import Layers
 package import Tensors
 
 /// The end of the model: final norm, head and cross-entropy over scored tokens only, a chunk of rows at a time, forward
 /// and backward together. Logits of a whole batch never exist.
 package struct LossHead {
-    private let norm: RMSNorm
+    private let norm: Norm
     private let head: AdaptedLinear
+    private let rule: LogitsRule
     private let width: Int
     private let vocabularySize: Int
     /// Rows of a chunk. It cannot change a result: rows are independent, and where the head has an adapter, whose
@@ -18,9 +19,10 @@ package struct LossHead {
     /// Memory for one chunk of logits, unless 16 rows need more.
     private static let logitsByteCount = 64 << 20
 
-    package init(_ plan: inout ArenaPlan, norm: RMSNorm, head: AdaptedLinear, largestRows: Int) {
-        self.norm = norm
-        self.head = head
+    package init(_ plan: inout ArenaPlan, _ model: DecoderModel, largestRows: Int) {
+        norm = model.finalNorm
+        head = model.head
+        rule = model.configuration.logits
         width = norm.width
         vocabularySize = head.site.outputs
         let affordable = Self.logitsByteCount / (vocabularySize * MemoryLayout<Float>.stride)
@@ -113,14 +115,16 @@ package struct LossHead {
                 dropoutStream: tokens.dropoutStream)
             norm.forward(gathered, into: normed, reciprocals: reciprocals, context)
             head.forward(normed, into: logits, saved: saved, layout, run)
+            rule.apply(logits, context)
             observer?(logits, chunk)
             context.crossEntropy(
-                logits: logits, labels: labels, losses: losses, gradientScale: dHidden == nil ? nil : gradientScale)
+                logits: logits, labels: labels, losses: losses,
+                gradientScale: dHidden == nil ? nil : gradientScale * rule.scale, softCap: rule.cap)
             guard let dHidden else { return }
             // The gathered rows stay: the norm's gradient needs them. The normalised rows are used by the adapter only.
             head.backward(logits, x: normed, saved: saved, into: gradient, adding: false, layout, run)
             normed.zero()
-            norm.backward(gradient, x: gathered, reciprocals: reciprocals, addingTo: normed, context)
+            norm.backward(gradient, x: gathered, reciprocals: reciprocals, into: normed, adding: true, context)
             for (index, token) in chunk.enumerated() {
                 dHidden.row(token).update(from: normed.row(index), count: width)
             }

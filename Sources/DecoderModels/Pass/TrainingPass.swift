@@ -21,7 +21,7 @@ package final class TrainingPass {
     private let hiddenSlots: [ArenaSlot]
     private let blockSlots: [BlockSlots]
     private let workspace: Workspace
-    private let gradientSlots: [ArenaSlot]
+    private let gradientSlots: GradientSlots
     private let arena: Arena
     /// What the arena holds, in bytes.
     package let plan: ArenaPlan
@@ -74,11 +74,11 @@ package final class TrainingPass {
             let run = workspace.run(arena, count: batch.count, context)
             let shared = workspace.shared(arena, count: batch.count, model.configuration)
             let hidden = hiddenSlots.map { arena.matrix($0, rows: batch.count, columns: model.configuration.width) }
-            embed(batch, into: hidden[0])
+            model.embed(batch.ids, tokens, into: hidden[0], context)
             for (layer, block) in model.blocks.enumerated() {
                 block.forward(hidden[layer], into: hidden[layer + 1], memory(layer, batch.count), shared, tokens, run)
             }
-            let gradients = gradientMemory(batch.count)
+            let gradients = gradientSlots.memory(arena, count: batch.count, shape: model.configuration)
             gradients.hidden.zero()
             let scored = batch.targets.indices.filter { batch.targets[$0] != -100 }
             let losses = head.run(
@@ -105,30 +105,8 @@ package final class TrainingPass {
         }
     }
 
-    private func embed(_ batch: TokenBatch, into hidden: FloatMatrix) {
-        batch.ids.withUnsafeBufferPointer { ids in
-            guard let base = ids.baseAddress else { return }
-            context.gatherRows(model.embedding, ids: base, count: ids.count, into: hidden)
-        }
-    }
-
     private func memory(_ layer: Int, _ count: Int) -> BlockMemory {
         blockSlots[recompute == .all ? 0 : layer].memory(arena, count: count, shape: model.configuration)
-    }
-
-    private func gradientMemory(_ count: Int) -> (hidden: FloatMatrix, layer: GradientMemory) {
-        let shape = model.configuration
-        let queryWidth = shape.queryHeads * shape.headWidth, keyWidth = shape.keyValueHeads * shape.headWidth
-        func matrix(_ index: Int, _ columns: Int) -> FloatMatrix {
-            arena.matrix(gradientSlots[index], rows: count, columns: columns)
-        }
-        return (
-            matrix(0, shape.width),
-            GradientMemory(
-                normed: matrix(1, shape.width), activated: matrix(2, shape.feedForwardWidth),
-                attended: matrix(3, queryWidth), query: matrix(4, queryWidth), key: matrix(5, keyWidth),
-                value: matrix(6, keyWidth))
-        )
     }
 
     /// Sums the losses of each sequence, token after token.
@@ -156,7 +134,7 @@ extension TrainingPass {
         let hidden: [ArenaSlot]
         let blocks: [BlockSlots]
         let workspace: Workspace
-        let gradients: [ArenaSlot]
+        let gradients: GradientSlots
         let head: LossHead
 
         init(
@@ -174,14 +152,10 @@ extension TrainingPass {
                 let sharing = recompute == .all ? model.blocks : [model.blocks[layer]]
                 return BlockSlots(
                     &plan, name: recompute == .all ? "layer" : "layer \(layer)", tokens: capacity, shape: shape,
-                    savedWidths: (0..<7).map { site in sharing.map { $0.linears[site].savedWidth }.max() ?? 0 })
+                    savedWidths: savedWidths(of: sharing))
             }
-            let queryWidth = shape.queryHeads * shape.headWidth, keyWidth = shape.keyValueHeads * shape.headWidth
-            let widths = [
-                shape.width, shape.width, shape.feedForwardWidth, queryWidth, queryWidth, keyWidth, keyWidth,
-            ]
-            gradients = widths.map { plan.reserve("gradients", Float.self, count: capacity * $0) }
-            head = LossHead(&plan, norm: model.finalNorm, head: model.head, largestRows: capacity)
+            gradients = GradientSlots(&plan, tokens: capacity, shape: shape)
+            head = LossHead(&plan, model, largestRows: capacity)
             workspace = Workspace(
                 &plan, model, capacity: capacity, largestSequence: largestSequence, headRows: head.chunkRows,
                 training: true, context)

@@ -7,6 +7,7 @@ internal import Tensors
 struct Workspace {
     private let normed: ArenaSlot
     private let activated: ArenaSlot
+    private let fused: ArenaSlot?
     private let dropped: ArenaSlot?
     private let lowRank: ArenaSlot
     private let scratch: ArenaSlot
@@ -20,6 +21,9 @@ struct Workspace {
         let shape = model.configuration
         normed = plan.reserve("normalised rows", Float.self, count: capacity * shape.width)
         activated = plan.reserve("gated activations", Float.self, count: capacity * shape.feedForwardWidth)
+        fused =
+            shape.fusedHeads == .interleaved
+            ? plan.reserve("queries, keys and values together", Float.self, count: capacity * shape.fusedWidth) : nil
         let sites = (model.blocks.first?.linears ?? []) + [model.head]
         droppedWidth = sites.reduce(0) { max($0, $1.site.inputs) }
         let rows = max(capacity, headRows)
@@ -52,6 +56,12 @@ struct Workspace {
     func shared(_ arena: Arena, count: Int, _ shape: DecoderConfiguration) -> SharedMemory {
         SharedMemory(
             normed: arena.matrix(normed, rows: count, columns: shape.width),
-            activated: arena.matrix(activated, rows: count, columns: shape.feedForwardWidth))
+            activated: arena.matrix(activated, rows: count, columns: shape.feedForwardWidth),
+            fused: fused.map { arena.matrix($0, rows: count, columns: shape.fusedWidth) })
     }
+}
+
+/// For each linear of a layer, the floats for each token that its adapter keeps, the most of any of the layers.
+func savedWidths(of blocks: [DecoderBlock]) -> [Int] {
+    (0..<(blocks.first?.linears.count ?? 0)).map { place in blocks.map { $0.linears[place].savedWidth }.max() ?? 0 }
 }

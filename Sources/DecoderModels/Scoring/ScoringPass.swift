@@ -24,10 +24,10 @@ package final class ScoringPass {
         self.capacity = capacity
         var plan = ArenaPlan()
         hiddenSlot = plan.reserve("residual stream", Float.self, count: capacity * model.configuration.width)
-        let widths = (0..<7).map { site in model.blocks.map { $0.linears[site].savedWidth }.max() ?? 0 }
         blockSlots = BlockSlots(
-            &plan, name: "layer", tokens: capacity, shape: model.configuration, savedWidths: widths)
-        head = LossHead(&plan, norm: model.finalNorm, head: model.head, largestRows: capacity)
+            &plan, name: "layer", tokens: capacity, shape: model.configuration,
+            savedWidths: savedWidths(of: model.blocks))
+        head = LossHead(&plan, model, largestRows: capacity)
         workspace = Workspace(
             &plan, model, capacity: capacity, largestSequence: capacity, headRows: head.chunkRows, training: false,
             context)
@@ -52,10 +52,7 @@ package final class ScoringPass {
             let run = workspace.run(arena, count: batch.count, context)
             let shared = workspace.shared(arena, count: batch.count, model.configuration)
             let hidden = arena.matrix(hiddenSlot, rows: batch.count, columns: model.configuration.width)
-            batch.ids.withUnsafeBufferPointer { ids in
-                guard let base = ids.baseAddress else { return }
-                context.gatherRows(model.embedding, ids: base, count: ids.count, into: hidden)
-            }
+            model.embed(batch.ids, tokens, into: hidden, context)
             let memory = blockSlots.memory(arena, count: batch.count, shape: model.configuration)
             for block in model.blocks { block.forward(hidden, into: hidden, memory, shared, tokens, run) }
         }

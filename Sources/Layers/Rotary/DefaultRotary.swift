@@ -7,6 +7,5 @@ package struct DefaultRotary: RotaryScheme {
 
     package init(_ parameters: RotaryParameters) throws(Failure) { frequencies = parameters.plainFrequencies() }
 
-    package var dependsOnLength: Bool { false }
     package func inverseFrequencies(length: Int) -> [Float] { frequencies }
 }

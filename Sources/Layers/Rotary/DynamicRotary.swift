@@ -19,7 +19,7 @@ package struct DynamicRotary: RotaryScheme {
         frequencies = parameters.plainFrequencies()
     }
 
-    package var dependsOnLength: Bool { true }
+    package func frequencySet(length: Int) -> Int { length > parameters.maximumPositions ? length : 0 }
 
     package func inverseFrequencies(length: Int) -> [Float] {
         guard length > parameters.maximumPositions else { return frequencies }

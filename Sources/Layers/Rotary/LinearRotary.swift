@@ -10,6 +10,5 @@ package struct LinearRotary: RotaryScheme {
         frequencies = parameters.plainFrequencies().map { $0 / factor }
     }
 
-    package var dependsOnLength: Bool { false }
     package func inverseFrequencies(length: Int) -> [Float] { frequencies }
 }

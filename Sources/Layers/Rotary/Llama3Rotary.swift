@@ -9,7 +9,7 @@ package struct Llama3Rotary: RotaryScheme {
         let factor = Float(try parameters.positive("factor"))
         let low = Float(try parameters.positive("low_freq_factor"))
         let high = Float(try parameters.positive("high_freq_factor"))
-        let original = Float(try parameters.positive("original_max_position_embeddings"))
+        let original = Float(try parameters.trainedPositions())
         guard high > low else {
             throw Failure(
                 .badData, "high_freq_factor \(high) must be greater than low_freq_factor \(low)",
@@ -25,6 +25,5 @@ package struct Llama3Rotary: RotaryScheme {
         }
     }
 
-    package var dependsOnLength: Bool { false }
     package func inverseFrequencies(length: Int) -> [Float] { frequencies }
 }

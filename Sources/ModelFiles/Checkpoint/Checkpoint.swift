@@ -111,6 +111,11 @@ public final class Checkpoint: Sendable {
     /// Whether a module has a stored weight, under its own name or an alias.
     public func contains(module: String) -> Bool { tensor(named: module + ".weight") != nil }
 
+    /// Whether a module's weight is stored in few bits, with parts beside it.
+    public func isQuantized(module: String) -> Bool {
+        tensor(named: module + ".weight").map { !componentNames(of: $0.name).isEmpty } ?? false
+    }
+
     /// The parts stored beside a weight, `absmax` for `M.weight.absmax`.
     func componentNames(of weight: String) -> [String] { components[TensorName(weight)] ?? [] }
 
@@ -155,16 +160,18 @@ public final class Checkpoint: Sendable {
 
     /// Refuses a checkpoint whose tensors are not exactly those expected.
     ///
-    /// - Parameter expected: as for `checkNothingElse(than:)`.
+    /// - Parameters:
+    ///   - expected: as for `checkNothingElse(than:)`.
+    ///   - ignored: likewise; these may be missing.
     /// - Throws: `Failure` of kind `badData` that lists up to five missing names, or up to five unexpected ones.
-    public func check(expected: [String]) throws(Failure) {
+    public func check(expected: [String], ignored: [String] = []) throws(Failure) {
         let missing = expected.filter { tensor(named: $0) == nil && !contains(module: $0) }
         guard missing.isEmpty else {
             throw Failure(
                 .badData, "\(missing.count) tensors of the model are missing: \(listed(missing))",
                 at: .init(file: place), remedy: "Check that the weights and config.json belong together")
         }
-        try checkNothingElse(than: expected)
+        try checkNothingElse(than: expected + ignored)
     }
 }
 

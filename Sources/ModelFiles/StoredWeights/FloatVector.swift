@@ -15,6 +15,13 @@ public final class FloatVector: Sendable {
         withExtendedLifetime(self) { Array(UnsafeBufferPointer(start: base, count: count)) }
     }
 
+    /// A vector of given elements.
+    public init(_ elements: [Float]) {
+        memory = AlignedMemory(byteCount: elements.count * MemoryLayout<Float>.stride)
+        count = elements.count
+        memory.floats.update(from: elements, count: elements.count)
+    }
+
     /// Converts a tensor exactly; float64 is rounded.
     ///
     /// - Throws: `Failure`: 69 for a type that is no float, 65 for NaN and infinities.

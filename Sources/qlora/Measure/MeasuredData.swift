@@ -16,6 +16,7 @@ struct MeasuredData {
         let reader = ConfigurationReader(fields: directory.configuration, file: directory.configurationFile)
         let configuration = try Architectures.configuration(reader)
         let length = verb.maxLength ?? min(1024, configuration.maximumPositions)
+        try configuration.requireLength(length) { "Give --max-length \($0) or less" }
         guard length >= 2 else {
             throw Failure(.usage, "--max-length is \(length): 2 or more is expected", remedy: "Change --max-length")
         }

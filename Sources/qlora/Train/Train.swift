@@ -63,6 +63,7 @@ struct Train: VerbCommand {
         let directory = try ModelDirectory(model)
         let base = try DecoderModel.load(directory)
         let length = maxLength ?? min(1024, base.configuration.maximumPositions)
+        try base.configuration.requireLength(length) { "Give --max-length \($0) or less" }
         let settings = try loop.settings(maximumLength: length)
         let data = try TrainingData.load(self, base, directory, length: length, seed: settings.seed)
         let (adapters, configuration) = try makeAdapter(base, directory, seed: settings.seed)

@@ -1,0 +1,56 @@
+internal import Adapters
+internal import Kernels
+internal import Layers
+internal import Tensors
+
+/// Queries, keys and values of a layer before they are rotated, with their gradient.
+extension DecoderBlock {
+    /// Fills query, key and value of `memory` from x [M, C].
+    func project(
+        _ x: FloatMatrix, _ memory: BlockMemory, _ shared: SharedMemory, _ tokens: TokenLayout, _ run: AdapterRun
+    ) {
+        let query = memory.heads?.query ?? memory.query, key = memory.heads?.key ?? memory.key
+        if let place = places.queryKeyValue, let fused = memory.fused ?? shared.fused {
+            apply(place, x, into: fused, memory, tokens, run)
+            if design.copiesFused {
+                run.context.copyColumns(fused, into: query, design.fusedRuns.query)
+                run.context.copyColumns(fused, into: key, design.fusedRuns.key)
+                run.context.copyColumns(fused, into: memory.value, design.fusedRuns.value)
+            }
+        } else if let queryPlace = places.query, let keyPlace = places.key, let valuePlace = places.value {
+            apply(queryPlace, x, into: query, memory, tokens, run)
+            apply(keyPlace, x, into: key, memory, tokens, run)
+            apply(valuePlace, x, into: memory.value, memory, tokens, run)
+        }
+        guard let heads = memory.heads else { return }
+        norms.query?.forward(heads.query, into: memory.query, reciprocals: heads.queryReciprocals, run.context)
+        norms.key?.forward(heads.key, into: memory.key, reciprocals: heads.keyReciprocals, run.context)
+    }
+
+    /// From the gradients of queries, keys and values, which are used up, to that of x, where it is wanted.
+    func projectBackward(
+        _ x: FloatMatrix, into dX: FloatMatrix?, adding: Bool, _ memory: BlockMemory, _ gradients: GradientMemory,
+        _ tokens: TokenLayout, _ run: AdapterRun
+    ) {
+        if let heads = memory.heads {
+            norms.query?.backward(
+                gradients.query, x: heads.query, reciprocals: heads.queryReciprocals, into: gradients.query,
+                adding: false, run.context)
+            norms.key?.backward(
+                gradients.key, x: heads.key, reciprocals: heads.keyReciprocals, into: gradients.key, adding: false,
+                run.context)
+        }
+        if let place = places.queryKeyValue, let fused = gradients.fused {
+            if design.copiesFused {
+                run.context.copyColumns(gradients.query, into: fused, design.fusedRuns.query.map(\.reversed))
+                run.context.copyColumns(gradients.key, into: fused, design.fusedRuns.key.map(\.reversed))
+                run.context.copyColumns(gradients.value, into: fused, design.fusedRuns.value.map(\.reversed))
+            }
+            applyBackward(place, fused, x: x, into: dX, adding: adding, memory, tokens, run)
+        } else if let queryPlace = places.query, let keyPlace = places.key, let valuePlace = places.value {
+            applyBackward(queryPlace, gradients.query, x: x, into: dX, adding: adding, memory, tokens, run)
+            applyBackward(keyPlace, gradients.key, x: x, into: dX, adding: true, memory, tokens, run)
+            applyBackward(valuePlace, gradients.value, x: x, into: dX, adding: true, memory, tokens, run)
+        }
+    }
+}
