@@ -19,6 +19,8 @@ package struct AdapterConfiguration: Sendable {
     package var exclude: ModuleSet?
     package var layers: [Int]?
     package var layersPattern: [String]
+    /// Whether the adapted weights are stored [inputs, outputs], as GPT-2 has them; the adapter's matrices are the same.
+    package var fanInFanOut = false
     /// `CAUSAL_LM` or nil for adapters of language models.
     package var taskType: String?
     package var revision: String?
@@ -75,6 +77,7 @@ package struct AdapterConfiguration: Sendable {
             throw fields.failure("layers_to_transform stands beside a pattern as target_modules", "layers_to_transform")
         }
         baseModel = try fields.string("base_model_name_or_path")
+        fanInFanOut = try fields.bool("fan_in_fan_out") ?? false
         taskType = try fields.string("task_type")
         revision = try fields.string("revision")
         version = try fields.string("peft_version")

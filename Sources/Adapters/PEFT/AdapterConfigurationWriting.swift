@@ -16,6 +16,7 @@ extension AdapterConfiguration {
             ("alpha_pattern", .object(JSONObject(ranks.alphaPattern.map { ($0.key, Self.number($0.alpha)) }))),
             ("base_model_name_or_path", Self.text(baseModel)),
             ("exclude_modules", Self.modules(exclude)),
+            ("fan_in_fan_out", .bool(fanInFanOut)),
             ("layers_pattern", Self.layersPattern(layersPattern)),
             ("layers_to_transform", layers.map { .array($0.map(JSONValue.integer)) } ?? .null),
             ("lora_alpha", Self.number(ranks.alpha)),
@@ -33,7 +34,7 @@ extension AdapterConfiguration {
     private static let constants: [(String, JSONValue)] = [
         ("alora_invocation_tokens", .null), ("arrow_config", .null), ("auto_mapping", .null), ("bias", .string("none")),
         ("corda_config", .null), ("ensure_weight_tying", .bool(false)), ("eva_config", .null),
-        ("fan_in_fan_out", .bool(false)), ("inference_mode", .bool(true)), ("init_lora_weights", .bool(true)),
+        ("inference_mode", .bool(true)), ("init_lora_weights", .bool(true)),
         ("kasa_config", .null), ("layer_replication", .null), ("loftq_config", .object(JSONObject())),
         ("lora_bias", .bool(false)), ("lora_ga_config", .null), ("megatron_config", .null),
         ("megatron_core", .string("megatron.core")), ("modules_to_save", .null), ("monteclora_config", .null),

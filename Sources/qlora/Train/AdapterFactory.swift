@@ -29,9 +29,10 @@ struct AdapterFactory {
         let sites = try selection.select(from: base.sites, outputHead: base.head.site.path)
         let adapters = AdapterSet(sites: try ranks.apply(to: sites), dropout: Float(options.dropout))
         adapters.initialize(seed: seed)
-        let configuration = AdapterConfiguration(
+        var configuration = AdapterConfiguration(
             baseModel: baseName, ranks: ranks, dropout: options.dropout,
             targets: try savedTargets(selection, base), exclude: selection.exclude, layers: selection.layers)
+        configuration.fanInFanOut = base.storesTransposed
         return (adapters, configuration)
     }
 
