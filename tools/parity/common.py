@@ -119,8 +119,11 @@ def quantized(arguments, source, directory, name, by="qlora"):
     return directory
 
 
-def evaluate(arguments, model, rows, directory, *words, adapter=None, logits=False):
-    """`qlora evaluate` in float32 over rows of ids: its report, per-token log-probabilities, and logits if wanted."""
+def evaluate(arguments, model, rows, directory, *words, adapter=None, logits=False, longest=4096):
+    """`qlora evaluate` in float32 over rows of ids: its report, per-token log-probabilities, and logits if wanted.
+
+    `longest` is the most tokens of a row of logits.
+    """
     import safetensors.torch
 
     directory.mkdir(parents=True, exist_ok=True)
@@ -132,7 +135,7 @@ def evaluate(arguments, model, rows, directory, *words, adapter=None, logits=Fal
     if adapter:
         options += ["--adapter", adapter]
     if logits:
-        options += ["--max-length", "4096", "--logits", tensors]
+        options += ["--max-length", longest, "--logits", tensors]
     report = json.loads(qlora(arguments, "evaluate", *options))
     per_token = [json.loads(line) for line in tokens.read_text().splitlines()]
     return report, per_token, safetensors.torch.load_file(tensors) if logits else None
@@ -250,7 +253,7 @@ def differences(model, reference, rows):
     return loss / count, divergence / count, agreements / count, count
 
 
-def unrounded(directory):
+def unrounded(directory, **options):
     """The model of a directory in plain float32 torch, and how many of its linears were 4-bit.
 
     Loaded by transformers + bitsandbytes; every 4-bit linear is then replaced by its weight, dequantized in float32
@@ -261,7 +264,8 @@ def unrounded(directory):
     import torch
     import transformers
 
-    model = transformers.AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32, device_map="cpu")
+    model = transformers.AutoModelForCausalLM.from_pretrained(
+        directory, dtype=torch.float32, device_map="cpu", **options)
     replaced = 0
     for name, module in list(model.named_modules()):
         if not isinstance(module, bitsandbytes.nn.Linear4bit):
@@ -282,8 +286,12 @@ def unrounded(directory):
     configuration = transformers.AutoConfig.from_pretrained(directory)
     if hasattr(configuration, "quantization_config"):
         del configuration.quantization_config
-    result = transformers.AutoModelForCausalLM.from_config(configuration, dtype=torch.float32)
-    result.load_state_dict(model.state_dict())
+    result = transformers.AutoModelForCausalLM.from_config(configuration, dtype=torch.float32, **options)
+    weights = model.state_dict()
+    for name, module in result.named_modules():
+        if isinstance(module, transformers.pytorch_utils.Conv1D):
+            weights[f"{name}.weight"] = weights[f"{name}.weight"].T
+    result.load_state_dict(weights)
     result.eval()
     return result, replaced
 
