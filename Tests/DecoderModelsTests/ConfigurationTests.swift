@@ -158,6 +158,11 @@ struct ConfigurationTests {
             "needs a list \"short_factor\" of 8 positive", 65
         ),
         (#""rope_scaling": {"type": "yarn", "factor": -2}"#, "needs a positive number \"factor\"", 65),
+        (#""model_type": "falcon", "alibi": true"#, "alibi is true: position by linear biases is not supported", 69),
+        (
+            #""model_type": "falcon", "new_decoder_architecture": true, "num_kv_heads": 3"#,
+            "no multiple of num_kv_heads 3", 65
+        ),
         (#""model_type": "gpt2", "n_embd": 30, "n_head": 4, "n_layer": 1"#, "n_embd 30 is no multiple of n_head 4", 65),
         (#""model_type": "gpt2""#, "the field n_embd is missing", 65),
         (#""model_type": "gemma2", "hidden_activation": "relu""#, "the activation \"relu\" is not supported", 69),

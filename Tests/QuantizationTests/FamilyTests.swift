@@ -57,4 +57,14 @@ import Testing
         #expect(quantized.parameterCount == source.parameterCount)
         #expect(quantized.weights.count == source.weights.count)
     }
+
+    /// transformers would load codes as weights where it does not hold a family's linears in 4 bits.
+    @Test(arguments: [("falcon-v4-new", "qlora-blockwise"), ("gpt2-hub", "bitsandbytes")])
+    func methodIsOneThatTransformersUnderstands(_ name: String, _ method: String) throws {
+        let workshop = Workshop()
+        try workshop.quantize(Workshop.fixture(name))
+        let model = try ModelDirectory(workshop.output)
+        #expect(model.configuration["quantization_config"]?["quant_method"]?.string == method)
+        _ = try DecoderModel.load(model)
+    }
 }

@@ -72,6 +72,7 @@ package enum Architectures {
         .starcoder2,
         .stableLM,
         .cohere,
+        .falcon,
     ]
 
     /// The architecture that a config.json names.
