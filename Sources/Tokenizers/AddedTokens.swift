@@ -79,7 +79,10 @@ struct AddedTokens: Sendable {
                     stripsRight: try source.bool("rstrip", default: false),
                     isNormalized: try source.bool("normalized", default: !isSpecial), isSpecial: isSpecial))
         }
-        for (index, token) in tokens.enumerated() {
+        // Of tokens that are looked for by the same text the first counts, control tokens before others.
+        let order = tokens.indices.filter { tokens[$0].isSpecial } + tokens.indices.filter { !tokens[$0].isSpecial }
+        for index in order {
+            let token = tokens[index]
             guard token.isNormalized else {
                 literal.insert(token.content, value: Int32(index))
                 continue
@@ -123,9 +126,9 @@ struct AddedTokens: Sendable {
                 if token.isSingleWord, Self.touchesWord(pointer, start, end, count: buffer.count) { continue }
                 if token.stripsLeft { start = max(WhiteSpace.start(pointer, before: start, from: 0), covered) }
                 if token.stripsRight { end = WhiteSpace.end(pointer, from: end, to: buffer.count) }
-                start = min(start, end)
                 if covered < start { parts.append(Part(token: nil, range: covered..<start)) }
-                parts.append(Part(token: token, range: start..<end))
+                // A token may stand in white space that the one before took along; one of which nothing is left is none.
+                if start < end { parts.append(Part(token: token, range: start..<end)) }
                 covered = end
             }
             if covered < buffer.count { parts.append(Part(token: nil, range: covered..<buffer.count)) }
@@ -138,17 +141,7 @@ struct AddedTokens: Sendable {
         return end < count && isWord(UTF8Decoding.scalar(bytes, end).value)
     }
 
-    /// `\w`: alphabetic, marks, decimal digits, connecting punctuation, joiners; of Unicode 16, as in the library.
-    private static func isWord(_ value: UInt32) -> Bool {
-        guard let scalar = Unicode.Scalar(value) else { return false }
-        let properties = scalar.properties
-        guard let age = properties.age, age.major <= 16 else { return false }
-        if properties.isAlphabetic || properties.isJoinControl { return true }
-        switch properties.generalCategory {
-        case .nonspacingMark, .spacingMark, .enclosingMark, .decimalNumber, .connectorPunctuation: return true
-        default: return false
-        }
-    }
+    private static func isWord(_ scalar: UInt32) -> Bool { ScalarTraits.has(scalar, ScalarTraits.word) }
 }
 
 /// A trie over byte strings: leftmost match, the longest there.
@@ -177,6 +170,17 @@ struct TokenTrie: Sendable {
             }
         }
         if values[node] < 0 { values[node] = value }
+    }
+
+    /// Whether a string that was added begins this one, or is it.
+    func holdsPrefix(of bytes: [UInt8]) -> Bool {
+        var node = 0
+        for byte in bytes {
+            guard let child = children.find(Self.key(node, byte)) else { return false }
+            node = Int(child)
+            if values[node] >= 0 { return true }
+        }
+        return false
     }
 
     /// The first match that begins at `start` or later.

@@ -34,10 +34,14 @@ public final class Tokenizer: Sendable {
     private let normalizer: (any Normalizer)?
     private let preTokenizer: (any PreTokenizer)?
     private let model: CachedModel
+    /// Whether the model reads bytes as characters of the byte alphabet.
+    private let spellsBytes: Bool
     /// The model for text that must not make control tokens; the same where it makes none.
     private let plainModel: CachedModel
-    private let postProcessor: (any PostProcessor)?
+    /// The ids that the template puts before and after a text.
+    public let templateIDs: (prefix: [Int32], suffix: [Int32])
     private let decoder: (any Decoder)?
+
     /// Reads a tokenizer.json.
     ///
     /// - Parameters:
@@ -77,15 +81,46 @@ public final class Tokenizer: Sendable {
         }
         specialIDs = added.specialIDs
         self.model = CachedModel(model)
+        spellsBytes = isByteLevel && !model.readsBytes
         plainModel = model.withholding(specialIDs).map { CachedModel($0) } ?? self.model
-        postProcessor = try root.component("post_processor").map { (source) throws(Failure) in
+        let postProcessor = try root.component("post_processor").map { (source) throws(Failure) in
             try PostProcessors.make(source)
         }
-        for id in (postProcessor?.prefix ?? []) + (postProcessor?.suffix ?? []) where vocabulary.bytes(id) == nil {
+        templateIDs = (postProcessor?.prefix ?? [], postProcessor?.suffix ?? [])
+        for id in templateIDs.prefix + templateIDs.suffix where vocabulary.bytes(id) == nil {
             throw root.failure(.badData, "the template has id \(id), which no token has", key: "post_processor")
         }
         decoder = try root.component("decoder").map { (source) throws(Failure) in try Decoders.make(source) }
         warnings = model.warnings.map { "\(file): \($0)" } + added.warnings
+        self.vocabulary = vocabulary
+    }
+
+    /// Reads a SentencePiece model (`tokenizer.model`).
+    ///
+    /// - Parameters:
+    ///   - bytes: the file.
+    ///   - file: its name, for messages.
+    ///   - settings: what the files beside it say.
+    /// - Throws: `Failure`: `badData` for anything but a sound model, `unsupported` for a kind that is not known.
+    init(sentencePiece bytes: [UInt8], file: String, settings: SentencePieceSettings) throws(Failure) {
+        let parts = try SentencePieceParts(
+            contentsOf: bytes, file: file, prefixesEveryPart: settings.prefixesEveryPart)
+        var vocabulary = parts.model.vocabulary
+        added = try AddedTokens(
+            settings.addedTokens(parts.controlPieces, vocabulary), vocabulary: &vocabulary,
+            normalizer: parts.normalizer,
+            file: settings.file)
+        specialIDs = added.specialIDs
+        normalizer = parts.normalizer
+        preTokenizer = nil
+        model = CachedModel(parts.model)
+        spellsBytes = false
+        plainModel = parts.model.withholding(specialIDs).map { CachedModel($0) } ?? model
+        templateIDs = (
+            try settings.templateIDs(settings.prefix, vocabulary), try settings.templateIDs(settings.suffix, vocabulary)
+        )
+        decoder = parts.decoder
+        warnings = parts.model.warnings.map { "\(file): \($0)" } + added.warnings
         self.vocabulary = vocabulary
     }
 
@@ -102,11 +137,6 @@ public final class Tokenizer: Sendable {
 
     /// Whether an id is a control token.
     public func isSpecial(_ id: Int32) -> Bool { specialIDs.contains(id) }
-
-    /// The ids that the template puts before and after a text.
-    public var templateIDs: (prefix: [Int32], suffix: [Int32]) {
-        (postProcessor?.prefix ?? [], postProcessor?.suffix ?? [])
-    }
 
     // MARK: Encoding
 
@@ -136,8 +166,9 @@ public final class Tokenizer: Sendable {
         var result = TokenizedText(ids: template.prefix, ranges: [])
         if tracksOffsets { result.ranges = template.prefix.map { _ in 0..<0 } }
 
+        let tracksPieces = tracksOffsets || normalizer != nil && preTokenizer?.needsOrigin == true
         let model = controlText == .plain ? plainModel : self.model
-        var words = model.takeWords()
+        var scratch = model.takeScratch()
         let withSpecial = controlText == .parse
         bytes.withUnsafeBufferPointer { buffer in
             for part in added.parts(bytes, normalized: false, withSpecial: withSpecial) {
@@ -149,7 +180,7 @@ public final class Tokenizer: Sendable {
                 let isAtStart = part.range.lowerBound == 0
                 var piece = AlignedText(
                     UnsafeBufferPointer(rebasing: buffer[part.range]), base: part.range.lowerBound,
-                    tracksOffsets: tracksOffsets)
+                    tracksOffsets: tracksPieces)
                 normalizer?.normalize(&piece)
                 for part in added.parts(piece.bytes, normalized: true, withSpecial: withSpecial) {
                     if let token = part.token {
@@ -158,32 +189,35 @@ public final class Tokenizer: Sendable {
                         continue
                     }
                     let slice = piece.slice(part.range)
-                    encode(slice, isAtStart: isAtStart && part.range.lowerBound == 0, model.model, &words, &result)
+                    let isFirst = isAtStart && part.range.lowerBound == 0 && (slice.starts.first ?? 0) == 0
+                    encode(slice, isAtStart: isFirst, tracksOffsets, model.model, &scratch, &result)
                 }
             }
         }
-        model.returnWords(words)
+        model.returnScratch(scratch)
         result.ids.append(contentsOf: template.suffix)
         if tracksOffsets { for _ in template.suffix { result.ranges.append(bytes.count..<bytes.count) } }
         return result
     }
 
     private func encode(
-        _ text: AlignedText, isAtStart: Bool, _ model: any TokenModel, _ words: inout WordCache,
+        _ text: AlignedText, isAtStart: Bool, _ tracksOffsets: Bool, _ model: any TokenModel,
+        _ scratch: inout ModelScratch,
         _ result: inout TokenizedText
     ) {
         var pieces = PieceList(text, isAtStart: isAtStart)
         preTokenizer?.split(&pieces)
+        if spellsBytes { pieces.spellInByteAlphabet() }
         var buffer = TokenBuffer()
         pieces.text.bytes.withUnsafeBufferPointer { bytes in
             for piece in pieces.pieces {
                 let word = UnsafeBufferPointer(rebasing: bytes[piece])
-                guard pieces.text.tracksOffsets else {
-                    model.encode(word, &words, &buffer)
+                guard tracksOffsets else {
+                    model.encode(word, &scratch, &buffer)
                     continue
                 }
                 buffer.removeAll()
-                model.encode(word, &words, &buffer)
+                model.encode(word, &scratch, &buffer)
                 var position = piece.lowerBound
                 for (id, length) in zip(buffer.ids, buffer.lengths) {
                     let end = min(piece.upperBound, position + Int(length))
@@ -193,7 +227,7 @@ public final class Tokenizer: Sendable {
                 }
             }
         }
-        if !pieces.text.tracksOffsets { result.ids.append(contentsOf: buffer.ids) }
+        if !tracksOffsets { result.ids.append(contentsOf: buffer.ids) }
     }
 
     // MARK: Decoding
@@ -230,20 +264,20 @@ public final class Tokenizer: Sendable {
     func unfinishedCount(_ texts: [[UInt8]]) -> Int { decoder?.unfinishedCount(texts) ?? 0 }
 }
 
-/// A model with the words it has seen before. A call takes the words away while it runs, so that calls do not wait for
-/// each other; of several that run at once the last one's words stay.
+/// A model with what it keeps between words. A call takes that away while it runs, so that calls do not wait for each
+/// other; of several that run at once the last one's stays.
 private final class CachedModel: Sendable {
     let model: any TokenModel
-    private let words = Mutex<WordCache?>(nil)
+    private let scratch = Mutex<ModelScratch?>(nil)
 
     init(_ model: any TokenModel) { self.model = model }
 
-    func takeWords() -> WordCache {
-        words.withLock { words in
-            defer { words = nil }
-            return words ?? WordCache()
+    func takeScratch() -> ModelScratch {
+        scratch.withLock { scratch in
+            defer { scratch = nil }
+            return scratch ?? ModelScratch()
         }
     }
 
-    func returnWords(_ used: WordCache) { words.withLock { $0 = used } }
+    func returnScratch(_ used: ModelScratch) { scratch.withLock { $0 = used } }
 }

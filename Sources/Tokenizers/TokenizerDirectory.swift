@@ -2,8 +2,8 @@ public import System
 
 /// A model directory's tokenizer with what the configuration files beside it say about it.
 ///
-/// Only tokenizer.json is needed; tokenizer_config.json, special_tokens_map.json, generation_config.json and config.json
-/// are read where they are.
+/// Only tokenizer.json is needed, or tokenizer.model (a SentencePiece model) where there is none; tokenizer_config.json,
+/// special_tokens_map.json, added_tokens.json, generation_config.json and config.json are read where they are.
 public struct TokenizerDirectory: Sendable {
     /// A token that a configuration names.
     public struct NamedToken: Sendable, Equatable {
@@ -28,7 +28,7 @@ public struct TokenizerDirectory: Sendable {
 
     /// Reads a directory.
     ///
-    /// - Throws: `Failure`: 66 where the directory or its tokenizer.json is missing, else as `Tokenizer.init` and
+    /// - Throws: `Failure`: 66 where the directory or its tokenizer is missing, else as `Tokenizer.init` and
     ///   `FileReader.readJSONObject`.
     public static func load(_ directory: String) throws(Failure) -> TokenizerDirectory {
         guard FileSystem.status(directory) != nil else {
@@ -36,13 +36,32 @@ public struct TokenizerDirectory: Sendable {
                 .inputMissing, "there is no such directory", at: .init(file: directory),
                 remedy: "Name the directory of a model in Hugging Face layout")
         }
+        guard FileSystem.isDirectory(directory) else { throw missingTokenizer(directory) }
         let path = FileSystem.join(directory, "tokenizer.json")
-        guard FileSystem.isDirectory(directory), FileSystem.status(path) != nil else {
-            throw missingTokenizer(directory)
+        if FileSystem.status(path) != nil {
+            let tokenizer = try Tokenizer(
+                contentsOf: try FileReader.read(path, limit: Tokenizer.largestFile), file: path)
+            return try TokenizerDirectory(directory, tokenizer)
         }
-        let tokenizer = try Tokenizer(
-            contentsOf: try FileReader.read(path, limit: Tokenizer.largestFile), file: path)
-        return try TokenizerDirectory(directory, tokenizer)
+        for name in sentencePieceNames {
+            let path = FileSystem.join(directory, name)
+            guard FileSystem.status(path) != nil else { continue }
+            let tokenizer = try Tokenizer(
+                sentencePiece: try FileReader.read(path, limit: Tokenizer.largestFile), file: path,
+                settings: try SentencePieceSettings(directory))
+            return try TokenizerDirectory(directory, tokenizer)
+        }
+        throw missingTokenizer(directory)
+    }
+
+    /// Models of SentencePiece, by the names they go by, whose ids are those of their pieces.
+    private static let sentencePieceNames = ["tokenizer.model", "spiece.model"]
+
+    /// Whether a directory has a tokenizer in a form that is read.
+    public static func isPresent(in directory: String) -> Bool {
+        (["tokenizer.json"] + sentencePieceNames).contains {
+            FileSystem.status(FileSystem.join(directory, $0)) != nil
+        }
     }
 
     private static func missingTokenizer(_ directory: String) -> Failure {
@@ -50,7 +69,7 @@ public struct TokenizerDirectory: Sendable {
             return Failure(
                 .inputMissing, "is a file where the directory of a model is expected", at: .init(file: directory))
         }
-        let others = ["tokenizer.model", "vocab.json", "spiece.model", "tokenizer.tiktoken"].filter {
+        let others = ["vocab.json", "sentencepiece.bpe.model", "tokenizer.tiktoken", "tekken.json"].filter {
             FileSystem.status(FileSystem.join(directory, $0)) != nil
         }
         let remedy =
@@ -58,19 +77,15 @@ public struct TokenizerDirectory: Sendable {
                 "It has \($0), an older form: load it once with transformers' AutoTokenizer and save it, which writes tokenizer.json"
             } ?? "Copy the tokenizer.json of the model into it"
         return Failure(
-            .inputMissing, "there is no tokenizer.json in this directory", at: .init(file: directory), remedy: remedy)
+            .inputMissing, "there is no tokenizer.json in this directory, and no tokenizer.model",
+            at: .init(file: directory), remedy: remedy)
     }
 
     private init(_ directory: String, _ tokenizer: Tokenizer) throws(Failure) {
-        func optional(_ name: String) throws(Failure) -> JSONObject? {
-            let path = FileSystem.join(directory, name)
-            guard FileSystem.status(path) != nil else { return nil }
-            return try FileReader.readJSONObject(path)
-        }
-        let configuration = try optional("tokenizer_config.json")
-        let map = try optional("special_tokens_map.json")
-        let generation = try optional("generation_config.json")
-        let model = try optional("config.json")
+        let configuration = try Self.optional(directory, "tokenizer_config.json")
+        let map = try Self.optional(directory, "special_tokens_map.json")
+        let generation = try Self.optional(directory, "generation_config.json")
+        let model = try Self.optional(directory, "config.json")
         var warnings = tokenizer.warnings
 
         /// A token named by `key` in the tokenizer's files, else by `key`_id in the model's.
@@ -99,6 +114,13 @@ public struct TokenizerDirectory: Sendable {
         endTokenIDs = ends.isEmpty ? endToken.map { [$0.id] } ?? [] : ends
         self.warnings = warnings
         self.tokenizer = tokenizer
+    }
+
+    /// The object in a file of a directory; nil where there is no such file.
+    static func optional(_ directory: String, _ name: String) throws(Failure) -> JSONObject? {
+        let path = FileSystem.join(directory, name)
+        guard FileSystem.status(path) != nil else { return nil }
+        return try FileReader.readJSONObject(path)
     }
 
     /// An id or a list of ids, without those no token has.

@@ -19,7 +19,9 @@ struct Tokenize: VerbCommand {
     @OptionGroup var common: CommonOptions
 
     @Option(
-        help: ArgumentHelp("The directory with tokenizer.json; nothing else of a model is needed.", valueName: "dir"))
+        help: ArgumentHelp(
+            "The directory with tokenizer.json or tokenizer.model; nothing else of a model is needed.",
+            valueName: "dir"))
     var model: String
 
     @Flag(

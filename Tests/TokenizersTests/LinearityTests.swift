@@ -26,7 +26,11 @@ import Tokenizers
         }.min() ?? 0
     }
 
-    @Test(arguments: ["gpt2", "llama2", "qwen2", "llama3", "tekken", "gemma", "added-tokens", "metaspace-split"])
+    @Test(arguments: [
+        "gpt2", "llama2", "qwen2", "llama3", "tekken", "gemma", "added-tokens", "metaspace-split", "deepseek-v3",
+        "deepseek-coder-v2", "kimi", "cohere2", "laguna", "bloom", "falcon", "byte-normalizer", "t5", "albert",
+        "unigram-bytes", "unigram-scripts", "bert", "word-level", "openai-gpt", "bpe-prefix", "ctc",
+    ])
     func timeIsLinearInTheLength(name: String) throws {
         let tokenizer = try Fixture(name).tokenizer
         for unit in Self.units {

@@ -66,7 +66,8 @@ import Tokenizers
         try withDirectory(["vocab.json": "{}"], tokenizer: nil) { path in
             let failure = try #require(Self.failure(path))
             #expect(failure.kind == .inputMissing)
-            #expect(failure.description.contains("there is no tokenizer.json in this directory"))
+            #expect(
+                failure.description.contains("there is no tokenizer.json in this directory, and no tokenizer.model"))
             #expect(failure.description.contains("It has vocab.json, an older form"))
             #expect(Self.failure(path + "/vocab.json")?.kind == .inputMissing)
         }

@@ -38,7 +38,7 @@ public final class ModelDirectory: Sendable {
 
     /// Names of files that go with the model to a directory made from it: generation settings, tokenizer, templates.
     public static let companionFileNames = [
-        "generation_config.json", "tokenizer.json", "tokenizer_config.json", "tokenizer.model",
+        "generation_config.json", "tokenizer.json", "tokenizer_config.json", "tokenizer.model", "spiece.model",
         "special_tokens_map.json",
         "added_tokens.json", "vocab.json", "merges.txt", "chat_template.jinja", "chat_template.json",
     ]

@@ -25,6 +25,9 @@ enum Decoders {
         ReplaceDecoder.self,
         StripDecoder.self,
         MetaspaceDecoder.self,
+        WordPieceDecoder.self,
+        CTCDecoder.self,
+        BPEDecoder.self,
     ]
 
     /// The decoder that a component describes.

@@ -8,11 +8,7 @@ struct StripDecoder: Decoder {
     private let stop: Int
 
     init(_ source: ComponentSource) throws(Failure) {
-        let text = try source.requiredString("content")
-        guard text.unicodeScalars.count == 1 else {
-            throw source.failure(.badData, "\"\(text)\" is not one character", key: "content")
-        }
-        content = Array(text.utf8)
+        content = try source.character("content")
         start = try source.count("start", default: 0)
         stop = try source.count("stop", default: 0)
     }

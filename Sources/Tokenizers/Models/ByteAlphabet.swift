@@ -20,6 +20,16 @@ enum ByteAlphabet {
         return table
     }()
 
+    /// The character of each byte.
+    private static let scalars: [UInt16] = {
+        var table = [UInt16](repeating: 0, count: 256)
+        for (scalar, byte) in bytes.enumerated() where byte >= 0 { table[Int(byte)] = UInt16(scalar) }
+        return table
+    }()
+
+    /// The character of a byte.
+    static func scalar(of byte: UInt8) -> UInt32 { UInt32(scalars[Int(byte)]) }
+
     /// The byte of a character, nil outside the alphabet.
     static func byte(of scalar: UInt32) -> UInt8? {
         scalar < 0x144 && bytes[Int(scalar)] >= 0 ? UInt8(bytes[Int(scalar)]) : nil

@@ -2,12 +2,14 @@ internal import System
 
 /// Byte-pair encoding (Sennrich et al. 2016), with the switches of tokenizer.json: byte fallback, fused unknowns and
 /// whole words first.
-struct BytePairModel: TokenModel {
+struct BytePairModel: TokenModelComponent {
     static let typeName = "BPE"
 
     let vocabulary: Vocabulary
     let warnings: [String]
-    private let isByteLevel: Bool
+    /// Whether pieces are raw bytes and the vocabulary spells bytes in the byte alphabet.
+    let readsBytes: Bool
+    private let affixes: Affixes
     private let unknownID: Int32?
     private let fusesUnknown: Bool
     private let ignoresMerges: Bool
@@ -25,8 +27,11 @@ struct BytePairModel: TokenModel {
 
     init(_ source: ComponentSource, isByteLevel: Bool) throws(Failure) {
         let options = try BytePairOptions(source)
+        // With affixes or byte tokens, characters that stand for bytes are characters like others.
+        let isByteLevel = isByteLevel && options.affixes.isEmpty && !options.fallsBackToBytes
         let vocabulary = try Vocabulary(source.requiredObject("vocab"), source: source)
-        let merges = try MergeTable(source.array("merges"), vocabulary: vocabulary, source: source)
+        let merges = try MergeTable(
+            source.array("merges"), vocabulary: vocabulary, prefixCount: options.affixes.prefix.count, source: source)
 
         var words = ByteTable(), scalarIDs = PairTable()
         var byteIDs = [Int32](repeating: -1, count: isByteLevel ? 256 : 128)
@@ -45,18 +50,20 @@ struct BytePairModel: TokenModel {
                 scalarIDs.set(UInt64(scalar), UInt64(UInt32(bitPattern: id)))
             }
         }
-        unknownID = try options.unknownToken.map { (token) throws(Failure) in
-            guard let id = vocabulary.id(Array(token.utf8)) else {
-                throw source.failure(.badData, "\"\(token)\" is not in the vocabulary", key: "unk_token")
-            }
-            return id
+        byteTokens = options.fallsBackToBytes ? vocabulary.byteTokens() : []
+        let isComplete =
+            isByteLevel ? Self.missingBytes(byteIDs).isEmpty : !byteTokens.isEmpty && !byteTokens.contains(-1)
+        if let token = options.unknownToken, vocabulary.id(Array(token.utf8)) != nil || !isComplete {
+            unknownID = try vocabulary.unknownID(token, source: source)
+        } else {
+            unknownID = nil
         }
-        byteTokens = options.fallsBackToBytes ? (0...255).map { vocabulary.id(Self.byteToken($0)) ?? -1 } : []
         warnings = Self.warnings(isByteLevel: isByteLevel, byteIDs, byteTokens, hasUnknown: unknownID != nil)
         junctions = merges.junctions(vocabulary, isByteLevel: isByteLevel)
         fusesUnknown = options.fusesUnknown
         ignoresMerges = options.ignoresMerges
-        self.isByteLevel = isByteLevel
+        readsBytes = isByteLevel
+        affixes = options.affixes
         self.vocabulary = vocabulary
         self.merges = merges
         self.words = words
@@ -64,10 +71,9 @@ struct BytePairModel: TokenModel {
         self.scalarIDs = scalarIDs
     }
 
-    /// `<0x0A>`
-    private static func byteToken(_ byte: Int) -> [UInt8] {
-        let digits = String(byte, radix: 16, uppercase: true)
-        return Array("<0x\(digits.count < 2 ? "0" : "")\(digits)>".utf8)
+    /// Bytes that occur in UTF-8 and have no token.
+    private static func missingBytes(_ byteIDs: [Int32]) -> [Int] {
+        byteIDs.indices.filter { byteIDs[$0] < 0 && $0 != 0xC0 && $0 != 0xC1 && $0 < 0xF5 }
     }
 
     /// Bytes that occur in UTF-8 and that nothing in the vocabulary stands for are dropped, as the `tokenizers` library
@@ -80,7 +86,7 @@ struct BytePairModel: TokenModel {
             return byteTokens.contains(where: { $0 >= 0 })
                 ? [] : ["the vocabulary has neither an unknown token nor byte fallback: characters outside it are lost"]
         }
-        let missing = byteIDs.indices.filter { byteIDs[$0] < 0 && $0 != 0xC0 && $0 != 0xC1 && $0 < 0xF5 }
+        let missing = missingBytes(byteIDs)
         guard let first = missing.first else { return [] }
         return [
             "the vocabulary has no token for \(missing.count) bytes (the first is 0x\(String(first, radix: 16, uppercase: true)))"
@@ -95,7 +101,7 @@ struct BytePairModel: TokenModel {
             var words = ByteTable()
             for id in 0..<Int32(vocabulary.idEnd) {
                 guard let token = vocabulary.bytes(id),
-                    let key = isByteLevel ? ByteAlphabet.bytes(of: token) : Array(token),
+                    let key = readsBytes ? ByteAlphabet.bytes(of: token) : Array(token),
                     !key.isEmpty
                 else { continue }
                 if ids.contains(id) { changes = true } else { words.insert(key, value: id) }
@@ -114,10 +120,12 @@ struct BytePairModel: TokenModel {
     /// Pieces up to this many bytes are one unit; longer ones are cut where no merge can happen.
     private static let longestUncutPiece = 24
 
-    func encode(_ piece: UnsafeBufferPointer<UInt8>, _ cache: inout WordCache, _ output: inout TokenBuffer) {
+    func encode(_ piece: UnsafeBufferPointer<UInt8>, _ scratch: inout ModelScratch, _ output: inout TokenBuffer) {
         guard piece.count > 0 else { return }
         if ignoresMerges, let id = words.find(piece) { return output.append(id, Int32(piece.count)) }
-        guard piece.count > Self.longestUncutPiece else { return encodeUnit(piece, &cache, &output) }
+        guard piece.count > Self.longestUncutPiece, affixes.isEmpty else {
+            return encodeUnit(piece, &scratch, &output)
+        }
         var start = 0
         var previous = character(piece, 0)
         var index = previous.count
@@ -127,29 +135,25 @@ struct BytePairModel: TokenModel {
             if previous.id >= 0, next.id >= 0,
                 junctions.find(UInt64(previous.scalar) << 32 | UInt64(next.scalar)) == nil
             {
-                encodeUnit(UnsafeBufferPointer(rebasing: piece[start..<index]), &cache, &output)
+                encodeUnit(UnsafeBufferPointer(rebasing: piece[start..<index]), &scratch, &output)
                 start = index
             }
             previous = next
             index += next.count
         }
-        encodeUnit(UnsafeBufferPointer(rebasing: piece[start..<piece.count]), &cache, &output)
+        encodeUnit(UnsafeBufferPointer(rebasing: piece[start..<piece.count]), &scratch, &output)
     }
 
     private func encodeUnit(
-        _ unit: UnsafeBufferPointer<UInt8>, _ cache: inout WordCache, _ output: inout TokenBuffer
+        _ unit: UnsafeBufferPointer<UInt8>, _ scratch: inout ModelScratch, _ output: inout TokenBuffer
     ) {
-        guard unit.count <= WordCache.longestWord else {
-            var symbols = SymbolList(capacity: unit.count)
-            fill(&symbols, unit)
-            return symbols.merge(merges, &output)
-        }
-        if cache.append(unit, to: &output) { return }
+        let isKept = unit.count <= WordCache.longestWord
+        if isKept, scratch.words.append(unit, to: &output) { return }
         let first = output.ids.count
-        var symbols = SymbolList(capacity: unit.count)
-        fill(&symbols, unit)
-        symbols.merge(merges, &output)
-        cache.keep(unit, output, from: first)
+        scratch.symbols.removeAll()
+        fill(&scratch.symbols, unit)
+        scratch.symbols.merge(merges, &output)
+        if isKept { scratch.words.keep(unit, output, from: first) }
     }
 
     /// The character at an index (a byte, with a byte-level vocabulary), its size, and its id or -1.
@@ -170,18 +174,22 @@ struct BytePairModel: TokenModel {
         var pending: (id: Int32, length: Int32)?
         var index = 0
         while index < unit.count {
-            let (_, count, id) = character(unit, index)
+            let (_, count, plainID) = character(unit, index)
             defer { index += count }
+            let affixed = affixes.isEmpty ? nil : affixes.spelling(unit, index..<index + count)
+            let id = affixed.map { vocabulary.id($0) ?? -1 } ?? plainID
             if id >= 0 {
                 if let (id, length) = pending { symbols.append(id, length) }
                 pending = nil
                 symbols.append(id, Int32(count))
                 continue
             }
-            let bytes = unit[index..<index + count]
-            if !byteTokens.isEmpty, bytes.allSatisfy({ byteTokens[Int($0)] >= 0 }) {
-                for byte in bytes { symbols.append(byteTokens[Int(byte)], 1) }
-                continue
+            if !byteTokens.isEmpty {
+                let bytes = affixed ?? Array(unit[index..<index + count])
+                if bytes.allSatisfy({ byteTokens[Int($0)] >= 0 }) {
+                    for byte in bytes { symbols.append(byteTokens[Int(byte)], 1) }
+                    continue
+                }
             }
             guard let unknownID else { continue }
             if let (id, length) = pending {
@@ -203,13 +211,16 @@ private struct BytePairOptions {
     let fusesUnknown: Bool
     let fallsBackToBytes: Bool
     let ignoresMerges: Bool
+    let affixes: Affixes
 
     init(_ source: ComponentSource) throws(Failure) {
-        for key in ["continuing_subword_prefix", "end_of_word_suffix"] {
-            if let affix = try source.string(key), !affix.isEmpty {
-                throw source.failure(
-                    .unsupported, "\"\(affix)\" is set; subword prefixes and suffixes are not supported", key: key)
-            }
+        affixes = Affixes(
+            prefix: Array((try source.string("continuing_subword_prefix") ?? "").utf8),
+            suffix: Array((try source.string("end_of_word_suffix") ?? "").utf8))
+        guard max(affixes.prefix.count, affixes.suffix.count) <= Normalizers.largestInsertion else {
+            throw source.failure(
+                .badData, "a subword affix has more than \(Normalizers.largestInsertion) bytes",
+                key: "continuing_subword_prefix")
         }
         if let dropout = source.object["dropout"], !dropout.isNull, dropout.double != 0 {
             throw source.failure(
@@ -219,5 +230,18 @@ private struct BytePairOptions {
         fusesUnknown = try source.bool("fuse_unk", default: false)
         fallsBackToBytes = try source.bool("byte_fallback", default: false)
         ignoresMerges = try source.bool("ignore_merges", default: false)
+    }
+}
+
+/// What the vocabulary puts before every character of a word but the first, and behind the last.
+private struct Affixes: Sendable {
+    let prefix: [UInt8]
+    let suffix: [UInt8]
+
+    var isEmpty: Bool { prefix.isEmpty && suffix.isEmpty }
+
+    /// The character at a range of a word as the vocabulary spells it.
+    func spelling(_ word: UnsafeBufferPointer<UInt8>, _ range: Range<Int>) -> [UInt8] {
+        (range.lowerBound > 0 ? prefix : []) + word[range] + (range.upperBound == word.count ? suffix : [])
     }
 }

@@ -11,12 +11,17 @@ struct MergeTable: Sendable {
     /// In order of rank.
     private let list: [Merge]
     private let table: PairTable
+    /// Whether several merges may have one rank: then the leftmost of them is first, whichever it is.
+    private let sharesRanks: Bool
 
     /// Reads `["a b", …]` or `[["a", "b"], …]`; a later merge of the same pair replaces an earlier one.
     ///
+    /// - Parameter prefixCount: bytes at the beginning of a right part that its result leaves out.
     /// - Throws: `Failure` of kind `badData` naming the merge: one that is not two texts, or whose parts or result are
     ///   not in the vocabulary.
-    init(_ values: [JSONValue], vocabulary: Vocabulary, source: ComponentSource) throws(Failure) {
+    init(
+        _ values: [JSONValue], vocabulary: Vocabulary, prefixCount: Int, source: ComponentSource
+    ) throws(Failure) {
         guard values.count <= 2 * Vocabulary.largestCount else {
             throw source.failure(
                 .badData, "has \(values.count) merges; at most \(2 * Vocabulary.largestCount) are expected",
@@ -42,23 +47,34 @@ struct MergeTable: Sendable {
                 }
                 return id
             }
-            list.append(
-                Merge(
-                    left: try id(0..<leftCount, "the left part"),
-                    right: try id(leftCount..<joined.count, "the right part"),
-                    result: try id(0..<joined.count, "the result")))
+            let left = try id(0..<leftCount, "the left part")
+            let right = try id(leftCount..<joined.count, "the right part")
+            guard joined.count - leftCount >= prefixCount else {
+                throw source.failure(
+                    .badData, "the right part is shorter than the subword prefix", key: "merges[\(index)]")
+            }
+            joined.removeSubrange(leftCount..<leftCount + prefixCount)
+            list.append(Merge(left: left, right: right, result: try id(0..<joined.count, "the result")))
         }
-        self.init(list)
+        self.init(list, ranks: nil)
     }
 
-    private init(_ list: [Merge]) {
+    /// Merges in order, each with the rank that it shares with others.
+    init(_ merges: [(left: Int32, right: Int32, result: Int32, rank: UInt32)]) {
+        self.init(
+            merges.map { Merge(left: $0.left, right: $0.right, result: $0.result) }, ranks: merges.map(\.rank))
+    }
+
+    private init(_ list: [Merge], ranks: [UInt32]?) {
         var table = PairTable()
-        for (rank, merge) in list.enumerated() {
+        for (index, merge) in list.enumerated() {
+            let rank = ranks.map { UInt64($0[index]) } ?? UInt64(index)
             table.set(
-                PairTable.key(merge.left, merge.right), UInt64(rank) << 32 | UInt64(UInt32(bitPattern: merge.result)))
+                PairTable.key(merge.left, merge.right), rank << 32 | UInt64(UInt32(bitPattern: merge.result)))
         }
         self.list = list
         self.table = table
+        sharesRanks = ranks != nil
     }
 
     /// Puts the two parts of a merge behind each other; the count of the left one, nil for anything but two texts.
@@ -81,14 +97,20 @@ struct MergeTable: Sendable {
     @inline(__always)
     func find(_ left: Int32, _ right: Int32) -> UInt64? { table.find(PairTable.key(left, right)) }
 
-    /// The id that the merge of a rank makes.
+    /// Whether the merge that two symbols have now (see `find`) is the one that was put into a queue under a rank: the one
+    /// that makes the same id. Where merges share a rank, any of that rank is as good: it has an entry of its own.
     @inline(__always)
-    func result(rank: UInt32) -> Int32 { list[Int(rank)].result }
+    func isCurrent(_ merge: UInt64, rank: UInt32) -> Bool {
+        sharesRanks
+            ? UInt32(truncatingIfNeeded: merge >> 32) == rank
+            : Int32(truncatingIfNeeded: merge) == list[Int(rank)].result
+    }
 
     /// The table without merges that make one of these ids; nil where there is none.
     func withholding(_ ids: Set<Int32>) -> MergeTable? {
         guard list.contains(where: { ids.contains($0.result) }) else { return nil }
-        return MergeTable(list.filter { !ids.contains($0.result) })
+        guard !sharesRanks else { fatalError("merges of shared ranks make no control tokens") }
+        return MergeTable(list.filter { !ids.contains($0.result) }, ranks: nil)
     }
 
     /// Every pair of characters that some merge brings together: last of its left part, first of its right part.

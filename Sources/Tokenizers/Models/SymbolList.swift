@@ -2,17 +2,22 @@
 ///
 /// Always the merge of lowest rank happens next, the leftmost of equals. Short words look for it in a list; long ones
 /// keep a heap over a linked list, n log n in the length.
-struct SymbolList {
+struct SymbolList: Sendable {
     /// Words of at most this many symbols are searched instead of heaped.
     private static let shortWord = 24
     private static let noMerge = UInt64.max
 
     private var ids: [Int32] = []
     private var lengths: [Int32] = []
+    /// The merge of each symbol with the next, of a short word.
+    private var pairs: [UInt64] = []
 
-    init(capacity: Int) {
-        ids.reserveCapacity(capacity)
-        lengths.reserveCapacity(capacity)
+    var count: Int { ids.count }
+
+    /// Empties the list for the next word.
+    mutating func removeAll() {
+        ids.removeAll(keepingCapacity: true)
+        lengths.removeAll(keepingCapacity: true)
     }
 
     @inline(__always)
@@ -30,12 +35,12 @@ struct SymbolList {
 
     private mutating func mergeShort(_ merges: MergeTable) {
         guard ids.count > 1 else { return }
-        var pairs: [UInt64] = []
-        pairs.reserveCapacity(ids.count)
+        pairs.removeAll(keepingCapacity: true)
         for index in 0..<ids.count - 1 { pairs.append(merges.find(ids[index], ids[index + 1]) ?? Self.noMerge) }
         while true {
             var best = Self.noMerge, position = 0
-            for index in pairs.indices where pairs[index] < best {
+            // Several merges may have one rank: then the leftmost is first.
+            for index in pairs.indices where pairs[index] >> 32 < best >> 32 {
                 best = pairs[index]
                 position = index
             }
@@ -75,7 +80,7 @@ struct SymbolList {
             guard lengths[position] > 0 else { continue }
             let right = Int(next[position])
             guard right < count, let merge = merges.find(ids[position], ids[right]),
-                Int32(truncatingIfNeeded: merge) == merges.result(rank: rank)
+                merges.isCurrent(merge, rank: rank)
             else { continue }
             ids[position] = Int32(truncatingIfNeeded: merge)
             lengths[position] += lengths[right]
@@ -100,6 +105,13 @@ struct SymbolList {
         ids.removeLast(count - kept)
         lengths.removeLast(count - kept)
     }
+}
+
+/// What models keep between words so that encoding one allocates nothing.
+struct ModelScratch: Sendable {
+    var words = WordCache()
+    var symbols = SymbolList()
+    var path = BestPath()
 }
 
 /// A queue of (rank, position), smallest first: what was there at the beginning in a sorted list, what came later in a

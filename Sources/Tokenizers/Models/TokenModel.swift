@@ -1,11 +1,9 @@
 internal import System
 
-/// What turns a piece of text into ids. A new kind is one file and one line in `TokenModels.all`.
+/// What turns a piece of text into ids.
 protocol TokenModel: Sendable {
-    /// The `type` in tokenizer.json.
-    static var typeName: String { get }
-    /// - Parameter isByteLevel: whether characters of the vocabulary stand for bytes (`ByteAlphabet`).
-    init(_ source: ComponentSource, isByteLevel: Bool) throws(Failure)
+    /// Whether pieces are raw bytes where the vocabulary is byte-level; else they are spelled in the byte alphabet.
+    var readsBytes: Bool { get }
     var vocabulary: Vocabulary { get }
     /// What a person should know about this vocabulary.
     var warnings: [String] { get }
@@ -13,7 +11,20 @@ protocol TokenModel: Sendable {
     func withholding(_ ids: Set<Int32>) -> Self?
     /// Appends the ids of a piece and the bytes of the piece each stands for.
     func encode(
-        _ piece: UnsafeBufferPointer<UInt8>, _ cache: inout WordCache, _ output: inout TokenBuffer)
+        _ piece: UnsafeBufferPointer<UInt8>, _ scratch: inout ModelScratch, _ output: inout TokenBuffer)
+}
+
+extension TokenModel {
+    var readsBytes: Bool { false }
+    var warnings: [String] { [] }
+}
+
+/// A model of tokenizer.json. A new kind is one file and one line in `TokenModels.all`.
+protocol TokenModelComponent: TokenModel {
+    /// The `type` in tokenizer.json.
+    static var typeName: String { get }
+    /// - Parameter isByteLevel: whether characters of the vocabulary stand for bytes (`ByteAlphabet`).
+    init(_ source: ComponentSource, isByteLevel: Bool) throws(Failure)
 }
 
 /// Ids and the lengths in bytes of the text they stand for.
@@ -27,6 +38,11 @@ struct TokenBuffer {
         lengths.append(length)
     }
 
+    mutating func removeLast(_ count: Int) {
+        ids.removeLast(count)
+        lengths.removeLast(count)
+    }
+
     mutating func removeAll() {
         ids.removeAll(keepingCapacity: true)
         lengths.removeAll(keepingCapacity: true)
@@ -35,14 +51,28 @@ struct TokenBuffer {
 
 /// The registry of models.
 enum TokenModels {
-    static let all: [any TokenModel.Type] = [
-        BytePairModel.self
+    static let all: [any TokenModelComponent.Type] = [
+        BytePairModel.self,
+        UnigramModel.self,
+        WordPieceModel.self,
+        WordLevelModel.self,
     ]
 
-    /// The model that a component describes. Old files leave out the type of a model with merges.
+    /// Longer tokens are refused where every position of a text is compared with tokens.
+    static let longestToken = 1024
+
+    /// The model that a component describes. Old files leave out its type.
     static func make(_ source: ComponentSource, isByteLevel: Bool) throws(Failure) -> any TokenModel {
         var type = try source.string("type")
-        if type == nil, source.object["merges"] != nil { type = BytePairModel.typeName }
+        if type == nil {
+            if source.object["merges"] != nil {
+                type = BytePairModel.typeName
+            } else if source.object["max_input_chars_per_word"] != nil {
+                type = WordPieceModel.typeName
+            } else if source.object["vocab"]?.array != nil {
+                type = UnigramModel.typeName
+            }
+        }
         if type == nil { type = try source.type }
         for candidate in all where candidate.typeName == type {
             return try candidate.init(source, isByteLevel: isByteLevel)

@@ -13,8 +13,8 @@ struct Vocabulary: Sendable {
 
     /// One more than the largest id.
     var idEnd: Int { starts.count }
-    /// Number of tokens.
-    var count: Int { ids.count }
+    /// Number of ids with a token.
+    private(set) var count = 0
 
     init() {}
 
@@ -50,7 +50,23 @@ struct Vocabulary: Sendable {
         }
     }
 
-    /// Adds a token under an id that is free.
+    /// The id of an unknown token that a model cannot do without.
+    func unknownID(_ token: String, source: ComponentSource) throws(Failure) -> Int32 {
+        guard let id = id(Array(token.utf8)) else {
+            throw source.failure(.badData, "\"\(token)\" is not in the vocabulary", key: "unk_token")
+        }
+        return id
+    }
+
+    /// The ids of the tokens `<0x00>` to `<0xFF>`, -1 where there is none.
+    func byteTokens() -> [Int32] {
+        (0...255).map { byte in
+            let digits = String(byte, radix: 16, uppercase: true)
+            return id(Array("<0x\(digits.count < 2 ? "0" : "")\(digits)>".utf8)) ?? -1
+        }
+    }
+
+    /// Adds a token under an id that is free; of two ids with the same text the later is found by it.
     mutating func insert(_ token: UnsafeBufferPointer<UInt8>, id: Int32) {
         let index = Int(id)
         while starts.count <= index {
@@ -60,7 +76,8 @@ struct Vocabulary: Sendable {
         starts[index] = arena.count
         arena.append(contentsOf: token)
         ends[index] = arena.count
-        ids.insert(token, value: id)
+        ids.set(token, value: id)
+        count += 1
     }
 
     mutating func insert(_ token: [UInt8], id: Int32) { token.withUnsafeBufferPointer { insert($0, id: id) } }

@@ -1,7 +1,7 @@
 internal import System
 
 /// Puts a text before every piece that is not empty.
-struct PrependNormalizer: Normalizer {
+struct PrependNormalizer: NormalizerComponent {
     static let typeName = "Prepend"
     private let prefix: [UInt8]
 
@@ -13,8 +13,6 @@ struct PrependNormalizer: Normalizer {
                 key: "prepend")
         }
     }
-
-    var growth: Double { 1 }
 
     func normalize(_ text: inout AlignedText) {
         guard text.count > 0 else { return }

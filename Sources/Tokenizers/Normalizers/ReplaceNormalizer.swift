@@ -1,30 +1,70 @@
 internal import System
 
-/// Replaces every occurrence of a string.
-struct ReplaceNormalizer: Normalizer {
+/// Replaces every match of a pattern: a string, or a regular expression that `ScanRules` knows.
+struct ReplaceNormalizer: NormalizerComponent {
     static let typeName = "Replace"
-    private let needle: [UInt8]
-    private let replacement: [UInt8]
+    private let replacement: Replacement
 
-    init(_ source: ComponentSource) throws(Failure) {
-        let content = Array(try source.requiredString("content").utf8)
-        switch try source.pattern() {
-        case .string(let string): needle = string
-        case .regex(let expression):
-            throw source.failure(
-                .unsupported, "a Replace normalizer with the regular expression \(expression) is not supported",
-                key: "pattern", remedy: "Only {\"String\": …} is")
-        }
-        guard content.count <= Normalizers.largestInsertion, needle.count <= Normalizers.largestInsertion else {
-            throw source.failure(
-                .badData,
-                "replaces \(needle.count) by \(content.count) bytes; at most \(Normalizers.largestInsertion) are expected"
-            )
-        }
-        replacement = content
+    init(_ source: ComponentSource) throws(Failure) { replacement = try Replacement(source) }
+
+    var growth: Double { replacement.growth }
+
+    func normalize(_ text: inout AlignedText) { replacement.apply(to: &text) }
+}
+
+/// The keys `pattern` and `content` that the Replace normalizer and decoder share.
+struct Replacement: Sendable {
+    private enum Target: Sendable {
+        case string([UInt8])
+        case rule(any ScanRule)
     }
 
-    var growth: Double { max(1, Double(replacement.count) / Double(needle.count)) }
+    private let target: Target
+    private let content: [UInt8]
+    let growth: Double
 
-    func normalize(_ text: inout AlignedText) { text.replace(needle, with: replacement) }
+    init(_ source: ComponentSource) throws(Failure) {
+        content = Array(try source.requiredString("content").utf8)
+        switch try source.pattern() {
+        case .string(let string):
+            guard string.count <= Normalizers.largestInsertion else {
+                throw source.failure(
+                    .badData,
+                    "replaces \(string.count) bytes; at most \(Normalizers.largestInsertion) are expected")
+            }
+            target = .string(string)
+            growth = max(1, Double(content.count) / Double(string.count))
+        case .regex(let expression):
+            guard let rule = ScanRules.rule(for: expression) else {
+                throw source.failure(
+                    .unsupported, "the Replace pattern \(expression) is not among those this program scans for",
+                    key: "pattern.Regex",
+                    remedy:
+                        "Regular expressions never run over user text here: a pattern needs a scanner of its own, one line in "
+                        + "Sources/Tokenizers/PreTokenizers/ScanRule.swift")
+            }
+            target = .rule(rule)
+            growth = max(1, Double(content.count))
+        }
+        guard content.count <= Normalizers.largestInsertion else {
+            throw source.failure(
+                .badData, "inserts \(content.count) bytes; at most \(Normalizers.largestInsertion) are expected",
+                key: "content")
+        }
+    }
+
+    func apply(to text: inout AlignedText) {
+        switch target {
+        case .string(let needle): text.replace(needle, with: content)
+        case .rule(let rule):
+            guard text.count > 0 else { return }
+            let matches = text.bytes.withUnsafeBufferPointer { bytes in
+                var matches = MatchCollector(behavior: .removed, inverted: true, capacity: 0)
+                matches.begin(0..<bytes.count)
+                rule.scan(bytes, 0..<bytes.count, &matches)
+                return matches.pieces
+            }
+            text.replace(matches, with: content)
+        }
+    }
 }

@@ -1,7 +1,7 @@
 internal import System
 
 /// One normalizer after the other.
-struct SequenceNormalizer: Normalizer {
+struct SequenceNormalizer: NormalizerComponent {
     static let typeName = "Sequence"
     private let normalizers: [any Normalizer]
 

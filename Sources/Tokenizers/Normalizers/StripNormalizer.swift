@@ -1,7 +1,7 @@
 internal import System
 
 /// Removes white space at the ends of a piece.
-struct StripNormalizer: Normalizer {
+struct StripNormalizer: NormalizerComponent {
     static let typeName = "Strip"
     private let stripsLeft: Bool
     private let stripsRight: Bool
@@ -10,8 +10,6 @@ struct StripNormalizer: Normalizer {
         stripsLeft = try source.bool("strip_left", default: true)
         stripsRight = try source.bool("strip_right", default: true)
     }
-
-    var growth: Double { 1 }
 
     func normalize(_ text: inout AlignedText) {
         let range = text.bytes.withUnsafeBufferPointer { bytes -> Range<Int> in

@@ -18,6 +18,8 @@ enum PostProcessors {
         SequencePostProcessor.self,
         TemplatePostProcessor.self,
         ByteLevelPostProcessor.self,
+        BertPostProcessor.self,
+        RobertaPostProcessor.self,
     ]
 
     /// The post-processor that a component describes.

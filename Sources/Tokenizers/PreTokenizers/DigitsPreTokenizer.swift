@@ -3,6 +3,7 @@ internal import System
 /// Cuts numbers from the rest: each digit by itself, or runs of digits.
 struct DigitsPreTokenizer: PreTokenizer {
     static let typeName = "Digits"
+    private static let rule = SpanRule(.run(body: ScalarSet(traits: ScalarTraits.numeric), longest: 1))
     private let isolatesEach: Bool
 
     init(_ source: ComponentSource) throws(Failure) {
@@ -10,8 +11,6 @@ struct DigitsPreTokenizer: PreTokenizer {
     }
 
     func split(_ text: inout PieceList) {
-        text.split(
-            by: ClassRule(classes: CharacterClass.number, longest: 1), behavior: isolatesEach ? .isolated : .contiguous,
-            inverted: false)
+        text.split(by: Self.rule, behavior: isolatesEach ? .isolated : .contiguous, inverted: false)
     }
 }

@@ -7,6 +7,8 @@ struct MetaspacePreTokenizer: PreTokenizer {
 
     init(_ source: ComponentSource) throws(Failure) { options = try MetaspaceOptions(source) }
 
+    var needsOrigin: Bool { options.prepends == .first }
+
     func split(_ text: inout PieceList) {
         // Pieces keep their number under the replacement, so each is rewritten by itself.
         var output = AlignedText(tracksOffsets: text.text.tracksOffsets)
@@ -44,11 +46,7 @@ struct MetaspaceOptions: Sendable {
 
     /// Reads them, with the older key `add_prefix_space` in place of `prepend_scheme`.
     init(_ source: ComponentSource) throws(Failure) {
-        let text = try source.requiredString("replacement")
-        guard text.unicodeScalars.count == 1 else {
-            throw source.failure(.badData, "\"\(text)\" is not one character", key: "replacement")
-        }
-        replacement = Array(text.utf8)
+        replacement = try source.character("replacement")
         splits = try source.bool("split", default: true)
         let addsPrefix = try source.bool("add_prefix_space", default: true)
         guard let name = try source.string("prepend_scheme") else {

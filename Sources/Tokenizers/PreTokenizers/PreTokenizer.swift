@@ -6,15 +6,19 @@ protocol PreTokenizer: Sendable {
     /// The `type` in tokenizer.json.
     static var typeName: String { get }
     init(_ source: ComponentSource) throws(Failure)
-    /// Whether the model's characters stand for bytes after this step. Text itself stays as it is: the model looks up
-    /// raw bytes, with a vocabulary that was translated once.
+    /// Whether characters stand for bytes after this step (`ByteAlphabet`). The text itself stays as it is: a model that
+    /// can looks up raw bytes, with a vocabulary that was translated once; for all else that follows
+    /// `PieceList.spellInByteAlphabet` spells them.
     var isByteLevel: Bool { get }
+    /// Whether it matters to it that text begins where the original begins, whatever was removed there.
+    var needsOrigin: Bool { get }
     /// Cuts every piece further; linear in the length of the text.
     func split(_ text: inout PieceList)
 }
 
 extension PreTokenizer {
     var isByteLevel: Bool { false }
+    var needsOrigin: Bool { false }
 }
 
 /// A text and the pieces it is cut into, in order and without overlap; what lies between pieces is dropped.
@@ -28,6 +32,18 @@ struct PieceList {
         self.text = text
         pieces = text.count > 0 ? [0..<text.count] : []
         self.isAtStart = isAtStart
+    }
+
+    /// Spells every byte as its character of the byte alphabet.
+    mutating func spellInByteAlphabet() {
+        var output = AlignedText(tracksOffsets: text.tracksOffsets)
+        for index in pieces.indices {
+            let start = output.count
+            let spelled = text.spelledInByteAlphabet(pieces[index])
+            output.append(spelled, 0..<spelled.count)
+            pieces[index] = start..<output.count
+        }
+        text = output
     }
 
     /// Puts `prefix` before the pieces that `needsPrefix` selects (by index and range).
@@ -57,6 +73,13 @@ enum PreTokenizers {
         SplitPreTokenizer.self,
         MetaspacePreTokenizer.self,
         DigitsPreTokenizer.self,
+        WhitespacePreTokenizer.self,
+        WhitespaceSplitPreTokenizer.self,
+        BertPreTokenizer.self,
+        PunctuationPreTokenizer.self,
+        CharDelimiterPreTokenizer.self,
+        UnicodeScriptsPreTokenizer.self,
+        FixedLengthPreTokenizer.self,
     ]
 
     /// The pre-tokenizer that a component describes.

@@ -8,9 +8,6 @@ struct SequencePreTokenizer: PreTokenizer {
     init(_ source: ComponentSource) throws(Failure) {
         var preTokenizers: [any PreTokenizer] = []
         for component in try source.components("pretokenizers") {
-            guard preTokenizers.last?.isByteLevel != true else {
-                throw component.failure(.unsupported, "a pre-tokenizer after a ByteLevel one is not supported")
-            }
             preTokenizers.append(try PreTokenizers.make(component))
         }
         self.preTokenizers = preTokenizers
@@ -18,7 +15,13 @@ struct SequencePreTokenizer: PreTokenizer {
 
     var isByteLevel: Bool { preTokenizers.last?.isByteLevel ?? false }
 
+    var needsOrigin: Bool { preTokenizers.contains { $0.needsOrigin } }
+
     func split(_ text: inout PieceList) {
-        for preTokenizer in preTokenizers { preTokenizer.split(&text) }
+        for (index, preTokenizer) in preTokenizers.enumerated() {
+            preTokenizer.split(&text)
+            // What follows sees the characters that stand for bytes.
+            if preTokenizer.isByteLevel, index + 1 < preTokenizers.count { text.spellInByteAlphabet() }
+        }
     }
 }

@@ -16,18 +16,12 @@ struct SplitPreTokenizer: PreTokenizer {
                     .unsupported, "the Split pattern \(expression) is not among those this program scans for",
                     key: "pattern.Regex",
                     remedy:
-                        "Regular expressions never run over user text here; the patterns of the gpt-2, llama-3, qwen, "
-                        + "tekken and o200k families are known")
+                        "Regular expressions never run over user text here: a pattern needs a scanner of its own, one line in "
+                        + "Sources/Tokenizers/PreTokenizers/ScanRule.swift")
             }
             rule = known
         }
-        let name = try source.requiredString("behavior")
-        guard let behavior = SplitBehavior(rawValue: name) else {
-            throw source.failure(
-                .badData, "\"\(name)\" is not one of \(SplitBehavior.allCases.map(\.rawValue).joined(separator: ", "))",
-                key: "behavior")
-        }
-        self.behavior = behavior
+        behavior = try SplitBehavior(source, default: nil)
         isInverted = try source.bool("invert", default: false)
     }
 
@@ -43,68 +37,88 @@ enum SplitBehavior: String, CaseIterable, Sendable {
     case mergedWithNext = "MergedWithNext"
     /// Neighbouring matches make one piece.
     case contiguous = "Contiguous"
+
+    /// Reads the key `behavior`, which must be there unless there is a default.
+    init(_ source: ComponentSource, default absent: SplitBehavior?) throws(Failure) {
+        if let absent, try source.string("behavior") == nil {
+            self = absent
+            return
+        }
+        let name = try source.requiredString("behavior")
+        guard let behavior = SplitBehavior(rawValue: name) else {
+            throw source.failure(
+                .badData, "\"\(name)\" is not one of \(Self.allCases.map(\.rawValue).joined(separator: ", "))",
+                key: "behavior")
+        }
+        self = behavior
+    }
 }
 
 extension PieceList {
     /// Cuts every piece at the matches of a rule.
     mutating func split(by rule: any ScanRule, behavior: SplitBehavior, inverted: Bool) {
-        var output: [Range<Int>] = []
-        output.reserveCapacity(max(pieces.count, text.count / 4))
+        var matches = MatchCollector(
+            behavior: behavior, inverted: inverted, capacity: max(pieces.count, text.count / 4))
         text.bytes.withUnsafeBufferPointer { bytes in
             for piece in pieces {
-                var matches = MatchCollector(behavior: behavior, inverted: inverted)
+                matches.begin(piece)
                 rule.scan(bytes, piece, &matches)
-                matches.finish(piece, into: &output)
+                matches.finish(piece)
             }
         }
-        pieces = output
+        pieces = matches.pieces
     }
 }
 
-/// Gathers the matches of a rule in a piece and turns them into pieces.
+/// Turns the matches of a rule in one piece after the other into pieces.
 struct MatchCollector {
     private let behavior: SplitBehavior
     private let inverted: Bool
-    /// Ranges in order, each a match or what lies between two matches.
-    private var parts: [(range: Range<Int>, isMatch: Bool)] = []
-    private var position: Int?
+    private(set) var pieces: [Range<Int>] = []
+    /// Where the next part begins.
+    private var position = 0
+    /// Whether the part before it, in the same piece, was a match.
+    private var previous: Bool?
 
-    init(behavior: SplitBehavior, inverted: Bool) {
+    init(behavior: SplitBehavior, inverted: Bool, capacity: Int) {
         self.behavior = behavior
         self.inverted = inverted
+        pieces.reserveCapacity(capacity)
+    }
+
+    mutating func begin(_ piece: Range<Int>) {
+        position = piece.lowerBound
+        previous = nil
     }
 
     /// Adds the next match, which is not empty.
+    @inline(__always)
     mutating func add(_ match: Range<Int>, in piece: Range<Int>) {
-        let start = position ?? piece.lowerBound
-        if start < match.lowerBound { parts.append((start..<match.lowerBound, inverted)) }
-        parts.append((match, !inverted))
+        if position < match.lowerBound { append(position..<match.lowerBound, isMatch: inverted) }
+        append(match, isMatch: !inverted)
         position = match.upperBound
     }
 
-    /// Appends the pieces.
-    mutating func finish(_ piece: Range<Int>, into output: inout [Range<Int>]) {
-        let start = position ?? piece.lowerBound
-        if start < piece.upperBound { parts.append((start..<piece.upperBound, inverted)) }
-        switch behavior {
-        case .isolated: for part in parts { output.append(part.range) }
-        case .removed: for part in parts where !part.isMatch { output.append(part.range) }
-        case .contiguous: merge(into: &output) { $0 == $1 }
-        case .mergedWithPrevious: merge(into: &output) { previous, next in !previous && next }
-        case .mergedWithNext: merge(into: &output) { previous, next in previous && !next }
-        }
+    mutating func finish(_ piece: Range<Int>) {
+        if position < piece.upperBound { append(position..<piece.upperBound, isMatch: inverted) }
     }
 
-    /// Joins each part to the one before it where `joins` says so, given whether each of the two is a match.
-    private func merge(into output: inout [Range<Int>], _ joins: (Bool, Bool) -> Bool) {
-        var previous: Bool?
-        for part in parts {
-            if let isMatch = previous, joins(isMatch, part.isMatch), let last = output.last {
-                output[output.count - 1] = last.lowerBound..<part.range.upperBound
-            } else {
-                output.append(part.range)
+    /// Appends a part, a match or what lies between two, or joins it to the one before it.
+    @inline(__always)
+    private mutating func append(_ part: Range<Int>, isMatch: Bool) {
+        if behavior == .isolated { return pieces.append(part) }
+        let joins =
+            switch behavior {
+            case .isolated, .removed: false
+            case .contiguous: previous == isMatch
+            case .mergedWithPrevious: previous == false && isMatch
+            case .mergedWithNext: previous == true && !isMatch
             }
-            previous = part.isMatch
+        previous = isMatch
+        if joins, let last = pieces.last {
+            pieces[pieces.count - 1] = last.lowerBound..<part.upperBound
+        } else if behavior != .removed || !isMatch {
+            pieces.append(part)
         }
     }
 }

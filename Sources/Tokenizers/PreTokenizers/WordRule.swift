@@ -37,6 +37,8 @@ struct WordRule: ScanRule {
     let punctuationTail: PunctuationTail
     /// Whether `\s*[\r\n]+` is an alternative.
     let splitsNewlines: Bool
+    /// Whether `\p{Han}+` comes first and words hold none of it.
+    var separatesHan = false
 
     func scan(_ bytes: UnsafeBufferPointer<UInt8>, _ piece: Range<Int>, _ matches: inout MatchCollector) {
         guard let pointer = bytes.baseAddress else { return }
@@ -85,8 +87,10 @@ private struct WordScanner {
     /// The end of the match that begins at `start`.
     func matchEnd(_ start: Int) -> Int {
         let (bits, count) = character(start)
-        if bytes[start] == UInt8(ascii: "'"), rule.contractions == .asciiFirst || rule.contractions == .caselessFirst,
-            let end = contractionEnd(start, caseless: rule.contractions == .caselessFirst)
+        if rule.separatesHan, isHan(start) { return hanEnd(start) }
+        if rule.contractions == .asciiFirst || rule.contractions == .caselessFirst,
+            let end = ContractionScan.end(
+                bytes, start, limit: end, caseless: rule.contractions == .caselessFirst)
         {
             return end
         }
@@ -108,10 +112,8 @@ private struct WordScanner {
             return end > from ? end : nil
         case .cased:
             guard let end = casedEnd(start, bits, count) else { return nil }
-            guard rule.contractions == .caselessLast, end < self.end, bytes[end] == UInt8(ascii: "'") else {
-                return end
-            }
-            return contractionEnd(end, caseless: true) ?? end
+            guard rule.contractions == .caselessLast, end < self.end else { return end }
+            return ContractionScan.end(bytes, end, limit: self.end, caseless: true) ?? end
         case .prefixed: letters = Class.letter
         case .prefixedWithMarks: letters = Class.letter | Class.mark
         }
@@ -126,6 +128,35 @@ private struct WordScanner {
     @inline(__always)
     private func mayPrefix(_ index: Int, _ bits: UInt8) -> Bool {
         bits & (Class.letter | Class.number) == 0 && bytes[index] != 0x0D && bytes[index] != 0x0A
+    }
+
+    private func isHan(_ index: Int) -> Bool {
+        bytes[index] >= 0xE2 && ScalarTraits.has(UTF8Decoding.scalar(bytes, index).value, ScalarTraits.han)
+    }
+
+    private func hanEnd(_ start: Int) -> Int {
+        var index = start
+        while index < end, isHan(index) { index += UTF8Decoding.byteCount(first: bytes[index]) }
+        return index
+    }
+
+    /// The class of a character as a part of cased words, and its size.
+    @inline(__always)
+    private func casedCharacter(_ index: Int) -> (bits: UInt8, count: Int) {
+        let (bits, count) = character(index)
+        return rule.separatesHan && isHan(index) ? (0, count) : (bits, count)
+    }
+
+    /// The end of the run of characters of these classes in a cased word.
+    @inline(__always)
+    private func casedRunEnd(_ start: Int, _ classes: UInt8) -> Int {
+        var index = start
+        while index < end {
+            let (bits, count) = casedCharacter(index)
+            guard bits & classes != 0 else { break }
+            index += count
+        }
+        return index
     }
 
     private func casedEnd(_ start: Int, _ bits: UInt8, _ count: Int) -> Int? {
@@ -143,42 +174,23 @@ private struct WordScanner {
         var index = start
         var lastBoth: Int?
         while index < end {
-            let (bits, count) = character(index)
+            let (bits, count) = casedCharacter(index)
             guard bits & (Class.upper | both) != 0 else { break }
             index += count
             if bits & both != 0 { lastBoth = index }
         }
-        let lower = runEnd(index, Class.lower | both)
+        let lower = casedRunEnd(index, Class.lower | both)
         return lower > index ? lower : lastBoth
     }
 
     /// `U+L*`
     private func upperEnd(_ start: Int) -> Int? {
         let both = Class.otherLetter | Class.mark
-        let end = runEnd(start, Class.upper | both)
-        return end > start ? runEnd(end, Class.lower | both) : nil
+        let end = casedRunEnd(start, Class.upper | both)
+        return end > start ? casedRunEnd(end, Class.lower | both) : nil
     }
 
     // MARK: The rest
-
-    /// The end of a contraction at an apostrophe.
-    private func contractionEnd(_ start: Int, caseless: Bool) -> Int? {
-        let count = end - start - 1
-        guard count >= 1 else { return nil }
-        let fold: UInt8 = caseless ? 0x20 : 0
-        let first = bytes[start + 1] | fold
-        let second = count >= 2 ? bytes[start + 2] | fold : 0
-        switch first {
-        case UInt8(ascii: "s"), UInt8(ascii: "t"), UInt8(ascii: "m"), UInt8(ascii: "d"): return start + 2
-        case UInt8(ascii: "r") where second == UInt8(ascii: "e"): return start + 3
-        case UInt8(ascii: "v") where second == UInt8(ascii: "e"): return start + 3
-        case UInt8(ascii: "l") where second == UInt8(ascii: "l"): return start + 3
-        default: break
-        }
-        // U+017F, the long s, is an s without regard to case.
-        if caseless, count >= 2, bytes[start + 1] == 0xC5, bytes[start + 2] == 0xBF { return start + 3 }
-        return nil
-    }
 
     private func numberEnd(_ start: Int) -> Int? {
         var index = start

@@ -9,6 +9,8 @@ struct AlignedText: Sendable {
     /// One past the last original byte of each byte; empty where offsets are not tracked.
     var ends: [Int]
     let tracksOffsets: Bool
+    /// Whether this is the piece with which the original text begins; only of a piece that was not rewritten yet.
+    private(set) var isAtStart = false
 
     init(tracksOffsets: Bool) {
         bytes = []
@@ -21,6 +23,7 @@ struct AlignedText: Sendable {
     init(_ piece: UnsafeBufferPointer<UInt8>, base: Int, tracksOffsets: Bool) {
         self.init(tracksOffsets: tracksOffsets)
         bytes = Array(piece)
+        isAtStart = base == 0
         guard tracksOffsets else { return }
         starts.reserveCapacity(bytes.count)
         ends.reserveCapacity(bytes.count)
@@ -74,6 +77,26 @@ struct AlignedText: Sendable {
         return part
     }
 
+    /// Rewrites every character: `body` appends what one becomes, nothing to remove it.
+    mutating func rewrite(_ body: (_ scalar: UInt32, _ output: inout [UInt8]) -> Void) {
+        var output = AlignedText(tracksOffsets: tracksOffsets)
+        output.bytes.reserveCapacity(count)
+        var index = 0
+        while index < count {
+            let (scalar, length) = bytes.withUnsafeBufferPointer { UTF8Decoding.scalar($0.baseAddress!, index) }
+            let before = output.count
+            body(scalar, &output.bytes)
+            if tracksOffsets {
+                for _ in before..<output.count {
+                    output.starts.append(starts[index])
+                    output.ends.append(ends[index])
+                }
+            }
+            index += length
+        }
+        self = output
+    }
+
     /// Where `needle` begins, left to right without overlap; `needle` is not empty.
     func occurrences(of needle: [UInt8]) -> [Int] {
         var found: [Int] = []
@@ -102,15 +125,19 @@ struct AlignedText: Sendable {
 
     /// Replaces every occurrence of `needle` by `replacement`.
     mutating func replace(_ needle: [UInt8], with replacement: [UInt8]) {
-        let found = occurrences(of: needle)
-        guard !found.isEmpty else { return }
+        replace(occurrences(of: needle).map { $0..<$0 + needle.count }, with: replacement)
+    }
+
+    /// Replaces these ranges, which are in order and apart, by `replacement`.
+    mutating func replace(_ ranges: [Range<Int>], with replacement: [UInt8]) {
+        guard !ranges.isEmpty else { return }
         var output = AlignedText(tracksOffsets: tracksOffsets)
-        output.bytes.reserveCapacity(count + found.count * max(0, replacement.count - needle.count))
+        output.bytes.reserveCapacity(count + ranges.count * replacement.count)
         var position = 0
-        for start in found {
-            output.append(self, position..<start)
-            output.append(replacement, origin: original(start..<start + needle.count))
-            position = start + needle.count
+        for range in ranges {
+            output.append(self, position..<range.lowerBound)
+            output.append(replacement, origin: original(range))
+            position = range.upperBound
         }
         output.append(self, position..<count)
         self = output

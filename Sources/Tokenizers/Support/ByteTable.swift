@@ -101,6 +101,29 @@ struct ByteTable: Sendable {
         key.withUnsafeBufferPointer { insert($0, value: value) }
     }
 
+    /// Sets the value of a key, whether it is there already or not.
+    mutating func set(_ key: UnsafeBufferPointer<UInt8>, value: Int32) {
+        guard let index = index(of: key) else {
+            insert(key, value: value)
+            return
+        }
+        entries[index].value = value
+    }
+
+    private func index(of key: UnsafeBufferPointer<UInt8>) -> Int? {
+        let hash = Self.hash(key)
+        let mask = slots.count - 1
+        var slot = Int(truncatingIfNeeded: hash) & mask
+        while slots[slot] != 0 {
+            let index = Int(slots[slot]) - 1
+            if entries[index].hash == hash, Int(entries[index].count) == key.count, matches(entries[index], key) {
+                return index
+            }
+            slot = (slot + 1) & mask
+        }
+        return nil
+    }
+
     private mutating func place(_ index: Int) {
         let mask = slots.count - 1
         var slot = Int(truncatingIfNeeded: entries[index].hash) & mask

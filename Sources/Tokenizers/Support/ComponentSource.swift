@@ -63,6 +63,15 @@ struct ComponentSource {
         return integer
     }
 
+    /// A string of one character, as UTF-8.
+    func character(_ key: String) throws(Failure) -> [UInt8] {
+        let text = try requiredString(key)
+        guard text.unicodeScalars.count == 1 else {
+            throw failure(.badData, "\"\(text)\" is not one character", key: key)
+        }
+        return Array(text.utf8)
+    }
+
     func array(_ key: String) throws(Failure) -> [JSONValue] {
         guard let value = object[key] else { throw missing(key) }
         guard let array = value.array else { throw wrongKind("an array", value, key) }

@@ -31,6 +31,24 @@ enum UTF8Decoding {
     @inline(__always)
     static func byteCount(first: UInt8) -> Int { first < 0x80 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4 }
 
+    /// Appends the UTF-8 of a scalar that is no surrogate.
+    static func append(_ scalar: UInt32, to bytes: inout [UInt8]) {
+        if scalar < 0x80 { return bytes.append(UInt8(scalar)) }
+        func continuation(_ shift: UInt32) -> UInt8 { UInt8(0x80 | (scalar >> shift) & 0x3F) }
+        if scalar < 0x800 {
+            bytes.append(UInt8(0xC0 | scalar >> 6))
+        } else {
+            if scalar < 0x10000 {
+                bytes.append(UInt8(0xE0 | scalar >> 12))
+            } else {
+                bytes.append(UInt8(0xF0 | scalar >> 18))
+                bytes.append(continuation(12))
+            }
+            bytes.append(continuation(6))
+        }
+        bytes.append(continuation(0))
+    }
+
     /// Bytes at the end of `bytes` that begin a character without finishing it: 0 to 3.
     static func unfinishedCount(_ bytes: [UInt8]) -> Int {
         for back in 1...3 where back <= bytes.count {

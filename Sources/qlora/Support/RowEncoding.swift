@@ -9,8 +9,8 @@ extension RowEncoder {
     static func forModel(_ directory: ModelDirectory, _ configuration: DecoderConfiguration) throws(Failure)
         -> RowEncoder
     {
-        let hasTokenizer = FileSystem.status(FileSystem.join(directory.path, "tokenizer.json")) != nil
-        let tokenizer = hasTokenizer ? try TokenizerDirectory.load(directory.path) : nil
+        let tokenizer =
+            TokenizerDirectory.isPresent(in: directory.path) ? try TokenizerDirectory.load(directory.path) : nil
         return RowEncoder(tokenizer, vocabularySize: configuration.vocabularySize)
     }
 }
