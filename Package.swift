@@ -138,7 +138,8 @@ let package = Package(
             name: "TestSupport", dependencies: ["System", "Tensors", "Kernels"], path: "Tests/TestSupport",
             swiftSettings: optimized),
         .executableTarget(
-            name: "Benchmarks", dependencies: ["System", "Tensors", "Kernels", "Diagnostics", "AdapterStore"],
+            name: "Benchmarks",
+            dependencies: ["System", "Tensors", "Kernels", "Diagnostics", "AdapterStore", "Tokenizers"],
             path: "Benchmarks",
             swiftSettings: optimized),
         .testTarget(

@@ -21,9 +21,19 @@ case "container":
     let benchmark = ContainerBenchmark(
         measuring: measuring, checkpoint: value(of: "checkpoint"), dump: value(of: "dump"))
     do { try benchmark.run() } catch { fatalError("\(error)") }
+case "tokenizer":
+    let files = arguments.dropFirst().filter { !$0.hasPrefix("--") }
+    guard let text = value(of: "text"), !files.isEmpty else {
+        fatalError("name the text by --text=FILE, then the directories with a tokenizer")
+    }
+    for directory in files {
+        let benchmark = TokenizerBenchmark(directory: directory, textFile: text, measuring: measuring)
+        guard benchmark.run() else { fatalError("a tokenizer or the text cannot be read") }
+    }
 default:
     print(
-        "usage: Benchmarks products [--quick] [--threads=N] [--processor-time] [--fastest] [--model=NAME] [--compute=TYPE] [--rows=N]"
+        "usage: Benchmarks tokenizer --text=FILE DIR… [--processor-time] [--fastest]\n"
+            + "       Benchmarks products [--quick] [--threads=N] [--processor-time] [--fastest] [--model=NAME] [--compute=TYPE] [--rows=N]"
     )
     print(
         "       Benchmarks container [--threads=N] [--processor-time] [--fastest] [--checkpoint=FILE] [--dump=FOLDER]")
