@@ -1,103 +1,152 @@
 internal import CIntrinsics
 
-/// Gradients of causal attention for one sequence and the query heads that share a key/value head, from the saved
-/// log-sum-exp (Dao, "FlashAttention-2", 2023, algorithm 2; query blocks outside, so that dQ stays in cache).
+/// Where attention's backward keeps its blocks in the scratch.
+private typealias BackwardBlocks = (
+    queriesAcross: UnsafeMutablePointer<Float>, queries: UnsafeMutablePointer<Float>,
+    outputsAcross: UnsafeMutablePointer<Float>, outputs: UnsafeMutablePointer<Float>, dQ: UnsafeMutablePointer<Float>,
+    keys: UnsafeMutablePointer<Float>, values: UnsafeMutablePointer<Float>, weights: UnsafeMutablePointer<Float>,
+    gradients: UnsafeMutablePointer<Float>, logSumExp: UnsafeMutablePointer<Float>,
+    deltas: UnsafeMutablePointer<Float>, dK: UnsafeMutablePointer<Float>, dV: UnsafeMutablePointer<Float>
+)
+
+/// Key rows that the queries of a task see, from the first of their block on; dK and dV are blocks of `paddedRows` rows.
+@inline(__always)
+private func keyRange(_ task: qk_attention_backward) -> (first: Int, end: Int, paddedRows: Int) {
+    let end = Int(task.first_query &+ task.query_count)
+    let first = max(0, Int(task.first_query) &- clampedWindow(task.window) &+ 1) / keyBlock &* keyBlock
+    return (first, end, (end &+ keyBlock &- 1) / keyBlock &* keyBlock)
+}
+
+@inline(__always)
+private func backwardBlocks(_ task: qk_attention_backward) -> BackwardBlocks {
+    let padded = Int(qk_attention_padded_width(task.head_width))
+    let queries = padded &* queryBlock
+    let keys = task.scratch + 5 &* queries
+    let weights = keys + 2 &* padded &* keyBlock
+    let statistics = weights + 2 &* queryBlock &* keyBlock
+    let dK = statistics + 2 &* queryBlock
+    return (
+        task.scratch, task.scratch + queries, task.scratch + 2 &* queries, task.scratch + 3 &* queries,
+        task.scratch + 4 &* queries, keys, keys + padded &* keyBlock, weights, weights + queryBlock &* keyBlock,
+        statistics, statistics + queryBlock, dK, dK + padded &* keyRange(task).paddedRows
+    )
+}
+
+/// Gradients of causal attention for some query rows of one sequence and one head, from the saved log-sum-exp (Dao,
+/// "FlashAttention-2", 2023, algorithm 2; query blocks outside, so that dQ stays in cache).
 ///
-/// dK and dV sum over heads in order, and within a head over queries in order; dQ over keys in order.
+/// dK and dV sum over queries in order; dQ over keys in order.
 func attentionBackward(_ task: UnsafePointer<qk_attention_backward>) {
     let task = task.pointee
     let width = Int(task.head_width)
     let padded = Int(qk_attention_padded_width(task.head_width))
-    let rows = Int(task.rows)
-    let paddedRows = (rows &+ keyBlock &- 1) / keyBlock &* keyBlock
     let window = clampedWindow(task.window)
+    let blocks = backwardBlocks(task)
+    let range = keyRange(task)
+    clearRows(blocks.dK, range.first, range.paddedRows, padded: padded)
+    clearRows(blocks.dV, range.first, range.paddedRows, padded: padded)
 
-    let queriesAcross = task.scratch
-    let queries = queriesAcross + padded &* queryBlock
-    let outputsAcross = queries + padded &* queryBlock
-    let outputs = outputsAcross + padded &* queryBlock
-    let dQ = outputs + padded &* queryBlock
-    let keys = dQ + padded &* queryBlock
-    let values = keys + padded &* keyBlock
-    let weights = values + padded &* keyBlock
-    let gradients = weights + queryBlock &* keyBlock
-    let logSumExp = gradients + queryBlock &* keyBlock
-    let deltas = logSumExp + queryBlock
-    let dK = deltas + queryBlock
-    let dV = dK + padded &* paddedRows
-    dK.update(repeating: 0, count: 2 &* padded &* paddedRows)
-
-    for head in 0..<Int(task.heads) {
-        var firstQuery = 0
-        while firstQuery < rows {
-            let count = min(queryBlock, rows &- firstQuery)
-            let q = task.q + (firstQuery &* Int(task.q_stride) &+ head &* width)
-            let dOut = task.d_out + (firstQuery &* Int(task.d_out_stride) &+ head &* width)
-            let out = task.out + (firstQuery &* Int(task.out_stride) &+ head &* width)
-            transposeToBlock(
-                q, stride: Int(task.q_stride), rows: count, width: width, factor: task.scale, queriesAcross)
-            transposeToBlock(
-                dOut, stride: Int(task.d_out_stride), rows: count, width: width, factor: 1, outputsAcross)
-            copyToBlock(
-                q, stride: Int(task.q_stride), rows: count, width: width, factor: task.scale, queries,
-                blockRows: queryBlock)
-            copyToBlock(
-                dOut, stride: Int(task.d_out_stride), rows: count, width: width, factor: 1, outputs,
-                blockRows: queryBlock)
-            let saved = task.log_sum_exp + (head &* Int(task.log_sum_exp_stride) &+ firstQuery)
-            logSumExp.update(repeating: 0, count: queryBlock)
-            logSumExp.update(from: saved, count: count)
-            deltas.update(repeating: 0, count: queryBlock)
-            for row in 0..<count {
-                deltas[row] = dotProduct(
-                    dOut + row &* Int(task.d_out_stride), out + row &* Int(task.out_stride), width)
-            }
-            dQ.update(repeating: 0, count: padded &* queryBlock)
-
-            var firstKey = max(0, firstQuery &- window &+ 1) / keyBlock &* keyBlock
-            while firstKey < firstQuery &+ count {
-                let keyCount = min(keyBlock, firstQuery &+ count &- firstKey)
-                let diagonal = firstQuery &- firstKey
-                copyToBlock(
-                    task.k + firstKey &* Int(task.k_stride), stride: Int(task.k_stride), rows: keyCount, width: width,
-                    factor: 1, keys, blockRows: keyBlock)
-                copyToBlock(
-                    task.v + firstKey &* Int(task.v_stride), stride: Int(task.v_stride), rows: keyCount, width: width,
-                    factor: 1, values, blockRows: keyBlock)
-                scoreBlock(
-                    keys: keys, keyCount: keyCount, queries: queriesAcross, queryCount: count, width: width,
-                    diagonal: diagonal, into: weights)
-                scoreBlock(
-                    keys: values, keyCount: keyCount, queries: outputsAcross, queryCount: count, width: width,
-                    diagonal: diagonal, into: gradients)
-                var query = 0
-                while query < count {
-                    differentiateLanes(
-                        weights + query, gradients + query, keyCount: keyCount, query: query, diagonal: diagonal,
-                        window: window, softCap: task.soft_cap, logSumExp: logSumExp + query, deltas: deltas + query)
-                    query &+= 16
-                }
-                accumulateOverKeys(
-                    weights: gradients, values: keys, keyCount: keyCount, queryCount: count, width: width,
-                    diagonal: diagonal, factors: nil, into: dQ)
-                accumulateOverQueries(
-                    weights: gradients, rows: queries, keyCount: keyCount, queryCount: count, width: width,
-                    diagonal: diagonal, into: dK + firstKey &* columnBlock, sumRows: paddedRows)
-                accumulateOverQueries(
-                    weights: weights, rows: outputs, keyCount: keyCount, queryCount: count, width: width,
-                    diagonal: diagonal, into: dV + firstKey &* columnBlock, sumRows: paddedRows)
-                firstKey &+= keyBlock
-            }
-            copyFromBlock(
-                dQ, blockRows: queryBlock, rows: count, width: width, factor: task.scale,
-                task.d_q + (firstQuery &* Int(task.d_q_stride) &+ head &* width), stride: Int(task.d_q_stride))
-            firstQuery &+= queryBlock
+    var firstQuery = Int(task.first_query)
+    while firstQuery < range.end {
+        let count = min(queryBlock, range.end &- firstQuery)
+        let q = task.q + firstQuery &* Int(task.q_stride)
+        let dOut = task.d_out + firstQuery &* Int(task.d_out_stride)
+        let out = task.out + firstQuery &* Int(task.out_stride)
+        transposeToBlock(
+            q, stride: Int(task.q_stride), rows: count, width: width, factor: task.scale, blocks.queriesAcross)
+        transposeToBlock(
+            dOut, stride: Int(task.d_out_stride), rows: count, width: width, factor: 1, blocks.outputsAcross)
+        copyToBlock(
+            q, stride: Int(task.q_stride), rows: count, width: width, factor: task.scale, blocks.queries,
+            blockRows: queryBlock)
+        copyToBlock(
+            dOut, stride: Int(task.d_out_stride), rows: count, width: width, factor: 1, blocks.outputs,
+            blockRows: queryBlock)
+        blocks.logSumExp.update(repeating: 0, count: queryBlock)
+        blocks.logSumExp.update(from: task.log_sum_exp + firstQuery, count: count)
+        blocks.deltas.update(repeating: 0, count: queryBlock)
+        for row in 0..<count {
+            blocks.deltas[row] = dotProduct(
+                dOut + row &* Int(task.d_out_stride), out + row &* Int(task.out_stride), width)
         }
+        blocks.dQ.update(repeating: 0, count: padded &* queryBlock)
+
+        var firstKey = max(0, firstQuery &- window &+ 1) / keyBlock &* keyBlock
+        while firstKey < firstQuery &+ count {
+            let keyCount = min(keyBlock, firstQuery &+ count &- firstKey)
+            let diagonal = firstQuery &- firstKey
+            copyToBlock(
+                task.k + firstKey &* Int(task.k_stride), stride: Int(task.k_stride), rows: keyCount, width: width,
+                factor: 1, blocks.keys, blockRows: keyBlock)
+            copyToBlock(
+                task.v + firstKey &* Int(task.v_stride), stride: Int(task.v_stride), rows: keyCount, width: width,
+                factor: 1, blocks.values, blockRows: keyBlock)
+            scoreBlock(
+                keys: blocks.keys, keyCount: keyCount, queries: blocks.queriesAcross, queryCount: count, width: width,
+                diagonal: diagonal, into: blocks.weights)
+            scoreBlock(
+                keys: blocks.values, keyCount: keyCount, queries: blocks.outputsAcross, queryCount: count,
+                width: width, diagonal: diagonal, into: blocks.gradients)
+            var query = 0
+            while query < count {
+                differentiateLanes(
+                    blocks.weights + query, blocks.gradients + query, keyCount: keyCount, query: query,
+                    diagonal: diagonal, window: window, softCap: task.soft_cap, logSumExp: blocks.logSumExp + query,
+                    deltas: blocks.deltas + query)
+                query &+= 16
+            }
+            accumulateOverKeys(
+                weights: blocks.gradients, values: blocks.keys, keyCount: keyCount, queryCount: count, width: width,
+                diagonal: diagonal, factors: nil, into: blocks.dQ)
+            accumulateOverQueries(
+                weights: blocks.gradients, rows: blocks.queries, keyCount: keyCount, queryCount: count, width: width,
+                diagonal: diagonal, into: blocks.dK + firstKey &* columnBlock, sumRows: range.paddedRows)
+            accumulateOverQueries(
+                weights: blocks.weights, rows: blocks.outputs, keyCount: keyCount, queryCount: count, width: width,
+                diagonal: diagonal, into: blocks.dV + firstKey &* columnBlock, sumRows: range.paddedRows)
+            firstKey &+= keyBlock
+        }
+        copyFromBlock(
+            blocks.dQ, blockRows: queryBlock, rows: count, width: width, factor: task.scale,
+            task.d_q + firstQuery &* Int(task.d_q_stride), stride: Int(task.d_q_stride))
+        firstQuery &+= queryBlock
     }
-    copyFromBlock(
-        dK, blockRows: paddedRows, rows: rows, width: width, factor: 1, task.d_k, stride: Int(task.d_k_stride))
-    copyFromBlock(
-        dV, blockRows: paddedRows, rows: rows, width: width, factor: 1, task.d_v, stride: Int(task.d_v_stride))
+}
+
+/// Sets rows of a block from the first on to zero.
+@inline(__always)
+private func clearRows(_ block: UnsafeMutablePointer<Float>, _ first: Int, _ rows: Int, padded: Int) {
+    var column = 0
+    while column < padded {
+        (block + (column &* rows &+ first &* columnBlock)).update(repeating: 0, count: (rows &- first) &* columnBlock)
+        column &+= columnBlock
+    }
+}
+
+/// See `attention_add_gradients` of the table.
+func addAttentionGradients(_ task: UnsafePointer<qk_attention_backward>, _ isFirst: Int32) {
+    let task = task.pointee
+    let blocks = backwardBlocks(task)
+    handOver(task, blocks.dK, isFirst: isFirst != 0, task.d_k, stride: Int(task.d_k_stride))
+    handOver(task, blocks.dV, isFirst: isFirst != 0, task.d_v, stride: Int(task.d_v_stride))
+}
+
+/// Brings the sums of a task to the gradient of the sequence.
+@inline(__always)
+private func handOver(
+    _ task: qk_attention_backward, _ block: UnsafeMutablePointer<Float>, isFirst: Bool,
+    _ target: UnsafeMutablePointer<Float>, stride: Int
+) {
+    let width = Int(task.head_width)
+    let range = keyRange(task)
+    let sums = block + range.first &* columnBlock
+    let rows = range.end &- range.first
+    let place = target + range.first &* stride
+    guard isFirst else {
+        return addFromBlock(sums, blockRows: range.paddedRows, rows: rows, width: width, place, stride: stride)
+    }
+    for row in 0..<range.first { (target + row &* stride).update(repeating: 0, count: width) }
+    copyFromBlock(sums, blockRows: range.paddedRows, rows: rows, width: width, factor: 1, place, stride: stride)
 }
 
 /// From scores and dP of sixteen queries (lanes) with a block of keys (rows): the probabilities, in place of the

@@ -8,6 +8,7 @@ package func fillElementwiseKernels(_ table: UnsafeMutablePointer<qk_elementwise
     table.pointee.add = add
     table.pointee.add_scaled = addScaled
     table.pointee.scale = scale
+    table.pointee.widen_bfloat16 = widenBFloat16
     table.pointee.exponential = exponentialOfEach
     table.pointee.logarithm = logarithmOfEach
     table.pointee.hyperbolic_tangent = hyperbolicTangentOfEach
@@ -31,6 +32,7 @@ package func fillElementwiseKernels(_ table: UnsafeMutablePointer<qk_elementwise
     table.pointee.cross_entropy = crossEntropy
     table.pointee.attention_forward = attentionForward
     table.pointee.attention_backward = attentionBackward
+    table.pointee.attention_add_gradients = addAttentionGradients
     table.pointee.attention_decode = attentionDecode
     table.pointee.attention_join = attentionJoin
 }
@@ -110,4 +112,17 @@ private func addScaled(
 private func scale(_ x: UnsafePointer<Float>, _ factor: Float, _ y: UnsafeMutablePointer<Float>, _ count: Int64) {
     let factor = qv_splat(factor)
     forEachVector(count) { at, valid in put(factor * lanes(x + at, valid), y + at, valid) }
+}
+
+private func widenBFloat16(_ x: UnsafePointer<UInt16>, _ y: UnsafeMutablePointer<Float>, _ count: Int64) {
+    let count = Int(count)
+    var at = 0
+    while at &+ 16 <= count {
+        qv_store(y + at, qk_load_bfloat16(x + at))
+        at &+= 16
+    }
+    while at < count {
+        y[at] = Float(bitPattern: UInt32(x[at]) &<< 16)
+        at &+= 1
+    }
 }

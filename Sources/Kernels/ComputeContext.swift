@@ -10,13 +10,22 @@ package struct ComputeContext: Sendable {
     package let kernels: KernelTable
     package let pool: WorkerPool
     package let computeType: ComputeType
+    /// Receives the time of each computation, where a step is to be taken apart; nil otherwise.
+    package let profile: StepProfile?
 
-    package init(kernels: KernelTable, pool: WorkerPool, computeType: ComputeType) {
+    package init(kernels: KernelTable, pool: WorkerPool, computeType: ComputeType, profile: StepProfile? = nil) {
         guard computeType == .float32 || kernels.instructionSet.hasBFloat16Products else {
             fatalError("bfloat16 products are never emulated: \(kernels.instructionSet.rawValue) has none")
         }
         self.kernels = kernels
         self.pool = pool
         self.computeType = computeType
+        self.profile = profile
+    }
+
+    /// Runs `body`, its time being counted under `part` unless a caller already counts it under a part of its own.
+    package func measured<Value>(_ part: StaticString, _ body: () -> Value) -> Value {
+        guard let profile else { return body() }
+        return profile.measure(part, body)
     }
 }

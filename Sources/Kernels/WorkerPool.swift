@@ -12,14 +12,20 @@ package final class WorkerPool: @unchecked Sendable {
     /// Threads that take part, the caller included; fewer than asked for where the system gives no more threads.
     package let threadCount: Int
 
+    /// What the regions cost, where it is measured.
+    package let meter: PoolMeter?
+
     private let region: UnsafeMutablePointer<Region>
     private let threads: [pthread_t]
     private let lock = Mutex<Void>(())
 
     /// Starts `threadCount - 1` threads, at least none. They end with the pool.
-    package init(threadCount: Int) {
+    ///
+    /// - Parameter meter: receives what the threads spend inside tasks; two readings of the clock a region and thread.
+    package init(threadCount: Int, meter: PoolMeter? = nil) {
         let region = UnsafeMutablePointer<Region>.allocate(capacity: 1)
-        region.initialize(to: Region(threadCount: max(1, threadCount)))
+        region.initialize(to: Region(threadCount: max(1, threadCount), meter: meter))
+        self.meter = meter
 
         var attributes = pthread_attr_t()
         pthread_attr_init(&attributes)
@@ -48,6 +54,7 @@ package final class WorkerPool: @unchecked Sendable {
         region.pointee.stop()
         for thread in threads { pthread_join(thread, nil) }
         region.pointee.deallocate()
+        region.deinitialize(count: 1)
         region.deallocate()
     }
 
@@ -57,8 +64,18 @@ package final class WorkerPool: @unchecked Sendable {
     /// the number of threads. Callers on several threads take turns. Inside a task (of any pool) the region runs
     /// serially on the calling thread, in order.
     package func run(_ taskCount: Int, _ body: @Sendable (Int) -> Void) {
+        runOnWorkers(taskCount) { task, _ in body(task) }
+    }
+
+    /// The same; `body` also gets the number of the thread it runs on, 0..<threadCount: what it may use alone until
+    /// it returns, scratch say, is whatever belongs to that number.
+    package func runOnWorkers(_ taskCount: Int, _ body: @Sendable (_ task: Int, _ worker: Int) -> Void) {
         guard taskCount > 1, !threads.isEmpty, !csystem_in_parallel_region() else {
-            for index in 0..<max(0, taskCount) { body(index) }
+            let start = meter.map { _ in csystem_monotonic_nanoseconds() }
+            for index in 0..<max(0, taskCount) { body(index, 0) }
+            if let meter, let start, taskCount > 0, !csystem_in_parallel_region() {
+                meter.add(tasks: taskCount, busyNanoseconds: csystem_monotonic_nanoseconds() - start)
+            }
             return
         }
         guard let count = UInt32(exactly: taskCount) else { fatalError("a parallel region has 2^32 tasks or more") }
@@ -69,6 +86,7 @@ package final class WorkerPool: @unchecked Sendable {
                 csystem_mark_parallel_region(false)
             }
         }
+        meter?.add(tasks: taskCount, busyNanoseconds: 0)
     }
 
     /// As large as the main thread's usually is; only touched pages take memory.
@@ -82,7 +100,7 @@ package final class WorkerPool: @unchecked Sendable {
 /// end while a claimed task is unfinished.
 private struct Region {
     private struct Published {
-        var body: (@Sendable (Int) -> Void)?
+        var body: (@Sendable (_ task: Int, _ worker: Int) -> Void)?
         var taskCount: UInt32 = 0
     }
 
@@ -96,6 +114,9 @@ private struct Region {
     private let sleeperCount: UnsafeMutablePointer<Atomic<UInt32>>
     private let stopping: UnsafeMutablePointer<Atomic<Bool>>
     private let published: UnsafeMutablePointer<Published>
+    /// Threads that have asked for their number; the caller has number 0.
+    private let numbered: UnsafeMutablePointer<Atomic<Int>>
+    private let meter: PoolMeter?
 
     private let memory: UnsafeMutableRawPointer
     /// A claim takes this fraction of what is left: few claims, and small ones at the end.
@@ -104,9 +125,10 @@ private struct Region {
     /// step, short enough not to take a processor from a busy neighbour.
     private let spinNanoseconds: Int64
 
-    init(threadCount: Int) {
+    init(threadCount: Int, meter: PoolMeter?) {
+        self.meter = meter
         let line = 64
-        let memory = UnsafeMutableRawPointer.allocate(byteCount: 6 * line, alignment: line)
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: 7 * line, alignment: line)
         func word<Value: ~Copyable>(_ index: Int, _ value: consuming Value) -> UnsafeMutablePointer<Value> {
             let pointer = (memory + index * line).bindMemory(to: Value.self, capacity: 1)
             pointer.initialize(to: value)
@@ -119,6 +141,7 @@ private struct Region {
         wakeUps = word(3, Atomic(0))
         sleeperCount = word(4, Atomic(0))
         stopping = word(5, Atomic(false))
+        numbered = word(6, Atomic(0))
         published = .allocate(capacity: 1)
         published.initialize(to: Published())
         shareCount = UInt32(clamping: 8 * threadCount)
@@ -135,7 +158,7 @@ private struct Region {
     // MARK: - The caller
 
     /// Publishes a region, takes part in it, and returns when its last task has finished.
-    func run(_ taskCount: UInt32, _ body: @escaping @Sendable (Int) -> Void) {
+    func run(_ taskCount: UInt32, _ body: @escaping @Sendable (_ task: Int, _ worker: Int) -> Void) {
         published.pointee.body = body
         published.pointee.taskCount = taskCount
         unfinished.pointee.store(taskCount, ordering: .relaxed)
@@ -143,7 +166,7 @@ private struct Region {
         // Sequentially consistent, like the sleeper's count and check: one of the two sees the other.
         unclaimed.pointee.store((regionCount &+ 1) << 32 | UInt64(taskCount), ordering: .sequentiallyConsistent)
         wake(atMost: taskCount - 1)
-        work()
+        work(worker: 0)
         awaitEnd()
         published.pointee.body = nil
     }
@@ -169,14 +192,18 @@ private struct Region {
     // MARK: - All threads
 
     /// Runs tasks until none is left to claim, then reports those it ran, all of one region.
-    private func work() {
+    private func work(worker: Int) {
         var finished: UInt32 = 0
+        let start = meter.map { _ in csystem_monotonic_nanoseconds() }
         while true {
-            let claimed = runClaim()
+            let claimed = runClaim(worker: worker)
             if claimed == 0 { break }
             finished += claimed
         }
         guard finished > 0 else { return }
+        if let meter, let start {
+            meter.add(tasks: nil, busyNanoseconds: csystem_monotonic_nanoseconds() - start)
+        }
         let left = unfinished.pointee.wrappingSubtract(finished, ordering: .sequentiallyConsistent).newValue
         if left == 0, callerSleeps.pointee.load(ordering: .sequentiallyConsistent) {
             csystem_futex_wake(address(unfinished), 1)
@@ -185,7 +212,7 @@ private struct Region {
 
     /// Claims and runs the next tasks and returns how many; a function of its own, so that its copy of the body is
     /// given back before the tasks are reported as finished.
-    @inline(never) private func runClaim() -> UInt32 {
+    @inline(never) private func runClaim(worker: Int) -> UInt32 {
         var word = unclaimed.pointee.load(ordering: .acquiring)
         while true {
             let left = UInt32(truncatingIfNeeded: word)
@@ -199,7 +226,7 @@ private struct Region {
             }
             guard let body = published.pointee.body else { fatalError("a parallel region without a body") }
             let first = published.pointee.taskCount - left
-            for index in first..<first + count { body(Int(index)) }
+            for index in first..<first + count { body(Int(index), worker) }
             return count
         }
     }
@@ -226,8 +253,9 @@ private struct Region {
 
     /// What a worker thread does until the pool ends.
     func serve() {
+        let worker = numbered.pointee.wrappingAdd(1, ordering: .relaxed).newValue
         while true {
-            work()
+            work(worker: worker)
             awaitWork()
             if stopping.pointee.load(ordering: .acquiring) { return }
         }

@@ -72,7 +72,8 @@ typedef struct {
     float *scratch;
 } qk_attention_forward;
 
-/// All query rows of one sequence for the query heads that share one key/value head.
+/// Some query rows of one sequence for one query head. Pointers point to the sequence's first row and the head's first
+/// column.
 typedef struct {
     const float *q;
     const float *k;
@@ -84,11 +85,8 @@ typedef struct {
     float *d_k;
     float *d_v;
     int64_t q_stride, k_stride, v_stride, out_stride, d_out_stride, d_q_stride, d_k_stride, d_v_stride;
-    /// From one head's row of log_sum_exp to the next.
-    int64_t log_sum_exp_stride;
-    int64_t rows;
-    /// Query heads in the group; they lie head_width columns apart in q, out, d_out and d_q.
-    int64_t heads;
+    /// The query rows; the first is a multiple of QK_ATTENTION_QUERIES.
+    int64_t first_query, query_count;
     int64_t head_width;
     int64_t window;
     float scale;
@@ -122,6 +120,9 @@ typedef struct {
     void (*_Null_unspecified add_scaled)(const float *x, float factor, float *y, int64_t count);
     /// y[i] = factor * x[i]; in place.
     void (*_Null_unspecified scale)(const float *x, float factor, float *y, int64_t count);
+
+    /// y[i] = x[i], bfloat16 words; exact.
+    void (*_Null_unspecified widen_bfloat16)(const uint16_t *x, float *y, int64_t count);
 
     /// y[i] = exp(x[i]); 0 where the result would be below 1.1761e-38; in place.
     void (*_Null_unspecified exponential)(const float *x, float *y, int64_t count);
@@ -183,7 +184,11 @@ typedef struct {
                            float soft_cap);
 
     void (*_Null_unspecified attention_forward)(const qk_attention_forward *task);
+    /// dQ of the rows; what they contribute to dK and dV stays in the scratch.
     void (*_Null_unspecified attention_backward)(const qk_attention_backward *task);
+    /// Adds what `attention_backward` left in the scratch to dK and dV. If it is the first to do so, it overwrites them
+    /// instead, from row 0 up to the last of its queries.
+    void (*_Null_unspecified attention_add_gradients)(const qk_attention_backward *task, int32_t is_first);
     void (*_Null_unspecified attention_decode)(const qk_attention_decode *task);
     /// Joins `count` partial results of one head, `stride` floats apart, into out [head_width].
     void (*_Null_unspecified attention_join)(const float *partials, int64_t count, int64_t stride, int64_t head_width, float *out);

@@ -11,13 +11,13 @@ package struct LossHead {
     private let rule: LogitsRule
     private let width: Int
     private let vocabularySize: Int
-    /// Rows of a chunk. It cannot change a result: rows are independent, and where the head has an adapter, whose
-    /// gradient sums over rows, chunks never cross from one sequence into the next.
+    /// Most rows of a chunk. It cannot change a result: rows are independent, and the gradient of the head's adapter, which
+    /// sums over rows, is added row after row.
     package let chunkRows: Int
     private let gathered, normed, reciprocals, logits, gradient, losses, labels, positions, rows, saved: ArenaSlot
 
     /// Memory for one chunk of logits, unless 16 rows need more.
-    private static let logitsByteCount = 64 << 20
+    private static let logitsByteCount = 128 << 20
 
     package init(_ plan: inout ArenaPlan, _ model: DecoderModel, largestRows: Int) {
         norm = model.finalNorm
@@ -61,26 +61,21 @@ package struct LossHead {
     ) -> [Float] {
         var results: [Float] = []
         results.reserveCapacity(scored.count)
-        for chunk in chunks(scored, tokens) {
-            score(
-                hidden, chunk, targets, gradientScale, dHidden, arena, tokens, run, observer, into: &results)
+        run.context.measured("head and loss") {
+            for chunk in chunks(scored) {
+                score(
+                    hidden, chunk, targets, gradientScale, dHidden, arena, tokens, run, observer, into: &results)
+            }
         }
         return results
     }
 
-    private func chunks(_ scored: [Int], _ tokens: TokenLayout) -> [ArraySlice<Int>] {
-        var chunks: [ArraySlice<Int>] = []
-        var start = 0
-        while start < scored.count {
-            var end = min(start + chunkRows, scored.count)
-            if head.delta != nil {
-                let row = tokens.rowIdentifiers[scored[start]]
-                end = (start..<end).first { tokens.rowIdentifiers[scored[$0]] != row } ?? end
-            }
-            chunks.append(scored[start..<end])
-            start = end
-        }
-        return chunks
+    /// As few chunks as the memory allows, of equal size.
+    private func chunks(_ scored: [Int]) -> [ArraySlice<Int>] {
+        guard !scored.isEmpty else { return [] }
+        let count = (scored.count + chunkRows - 1) / chunkRows
+        let rows = (scored.count + count - 1) / count
+        return stride(from: 0, to: scored.count, by: rows).map { scored[$0..<min($0 + rows, scored.count)] }
     }
 
     private func score(

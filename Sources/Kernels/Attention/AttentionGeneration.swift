@@ -20,8 +20,10 @@ extension ComputeContext {
         let block = Int(QK_ATTENTION_QUERIES)
         let table = kernels.elementwise
         let blocks = (q.rows + block - 1) / block
-        pool.run(blocks * shape.queryHeads, scratch: scratch, byteCount: attentionForwardPieceByteCount(shape)) {
-            task, scratch in
+        forEachTask(
+            "attention, forward", blocks * shape.queryHeads, scratch: scratch,
+            byteCount: attentionForwardPieceByteCount(shape)
+        ) { task, scratch in
             let row = (blocks - 1 - task / shape.queryHeads) * block
             let head = task % shape.queryHeads
             let column = head / shape.groupSize * shape.headWidth

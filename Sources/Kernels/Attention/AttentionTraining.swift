@@ -1,4 +1,7 @@
 internal import CIntrinsics
+internal import CSystem
+internal import Glibc
+internal import Synchronization
 package import Tensors
 
 extension ComputeContext {
@@ -22,8 +25,10 @@ extension ComputeContext {
         nonisolated(unsafe) let (segments, logSumExp) = (segments, logSumExp)  // tasks write disjoint rows
         let table = kernels.elementwise
         let blocks = segments.reduce(0) { $0 + (Int($1.count) + block - 1) / block }
-        pool.run(blocks * shape.queryHeads, scratch: scratch, byteCount: attentionForwardPieceByteCount(shape)) {
-            task, scratch in
+        forEachTask(
+            "attention, forward", blocks * shape.queryHeads, scratch: scratch,
+            byteCount: attentionForwardPieceByteCount(shape)
+        ) { task, scratch in
             // The longest blocks, the last of a segment, come first: they would otherwise be what everybody waits for.
             var remaining = blocks - 1 - task / shape.queryHeads
             let head = task % shape.queryHeads
@@ -52,6 +57,9 @@ extension ComputeContext {
 
     /// The gradients of `attentionForward`, overwriting dQ, dK and dV in the rows that segments cover.
     ///
+    /// Tasks are query rows of one head; what they contribute to dK and dV is added up in an order that depends on the
+    /// segment's length and the heads alone, each task waiting for its turn.
+    ///
     /// - Parameters:
     ///   - dOut: [M, H * D]; `out` and `dQ` likewise; dK and dV as k and v.
     ///   - logSumExp: [H, M], from the forward.
@@ -64,29 +72,104 @@ extension ComputeContext {
         requireColumns(shape, queries: [dOut, q, out, dQ], keyValues: [k, v, dK, dV])
         requireRows(segments, in: dOut, q, k, v, out, dQ, dK, dV)
         let longest = segments.reduce(0) { max($0, Int($1.count)) }
+        let cuts = segments.map { BackwardCut(rows: Int($0.count), shape: shape) }
+        let turns = Turns(count: segments.count * shape.keyValueHeads)
         nonisolated(unsafe) let (segments, logSumExp) = (segments, logSumExp)  // tasks write disjoint rows and columns
         let table = kernels.elementwise
         let piece = attentionBackwardPieceByteCount(shape, longestSegment: longest)
-        pool.run(segments.count * shape.keyValueHeads, scratch: scratch, byteCount: piece) { task, scratch in
-            let segment = segments[task / shape.keyValueHeads]
-            let row = Int(segment.start)
-            let column = task % shape.keyValueHeads * shape.headWidth
-            let queryColumn = column * shape.groupSize
-            let firstHead = task % shape.keyValueHeads * shape.groupSize
-            guard segment.count > 0 else { return }
+        forEachTask(
+            "attention, backward", cuts.reduce(0) { $0 + $1.taskCount }, scratch: scratch, byteCount: piece
+        ) { task, scratch in
+            var place = task
+            var index = 0
+            while place >= cuts[index].taskCount {
+                place -= cuts[index].taskCount
+                index += 1
+            }
+            let (cut, row) = (cuts[index], Int(segments[index].start))
+            let (turn, keyHead) = place.quotientAndRemainder(dividingBy: shape.keyValueHeads)
+            let head = keyHead * shape.groupSize + turn % shape.groupSize
+            let queries = cut.queries(turn / shape.groupSize)
+            let column = keyHead * shape.headWidth
+            let queryColumn = head * shape.headWidth
             var parameters = qk_attention_backward(
                 q: q.row(row) + queryColumn, k: k.row(row) + column, v: v.row(row) + column,
                 out: out.row(row) + queryColumn, d_out: dOut.row(row) + queryColumn,
-                log_sum_exp: logSumExp + (firstHead * q.rows + row), d_q: dQ.row(row) + queryColumn,
+                log_sum_exp: logSumExp + (head * q.rows + row), d_q: dQ.row(row) + queryColumn,
                 d_k: dK.row(row) + column, d_v: dV.row(row) + column, q_stride: Int64(q.stride),
                 k_stride: Int64(k.stride), v_stride: Int64(v.stride), out_stride: Int64(out.stride),
                 d_out_stride: Int64(dOut.stride), d_q_stride: Int64(dQ.stride), d_k_stride: Int64(dK.stride),
-                d_v_stride: Int64(dV.stride), log_sum_exp_stride: Int64(q.rows), rows: Int64(segment.count),
-                heads: Int64(shape.groupSize), head_width: Int64(shape.headWidth), window: shape.windowOrEnd,
+                d_v_stride: Int64(dV.stride), first_query: Int64(queries.lowerBound),
+                query_count: Int64(queries.count), head_width: Int64(shape.headWidth), window: shape.windowOrEnd,
                 scale: shape.scale, soft_cap: shape.softCapOrZero,
                 scratch: scratch.assumingMemoryBound(to: Float.self))
             table.attention_backward(&parameters)
+            turns.take(turn, of: index * shape.keyValueHeads + keyHead) {
+                table.attention_add_gradients(&parameters, turn == 0 ? 1 : 0)
+            }
         }
+    }
+}
+
+/// How the backward of one segment is cut: ranges of whole query blocks, the last range first, so that the first task
+/// covers every key; for each range all heads.
+private struct BackwardCut: Sendable {
+    private let rows: Int
+    private let rangeRows: Int
+    private let rangeCount: Int
+    let taskCount: Int
+
+    /// So few ranges that there are about this many tasks: each range passes over its part of dK and dV once more.
+    private static let wantedTasks = 64
+
+    init(rows: Int, shape: AttentionShape) {
+        let block = Int(QK_ATTENTION_QUERIES)
+        let blocks = (rows + block - 1) / block
+        let wanted = (Self.wantedTasks + shape.queryHeads - 1) / shape.queryHeads
+        let blocksOfRange = max(1, (blocks + wanted - 1) / wanted)
+        self.rows = rows
+        rangeRows = blocksOfRange * block
+        rangeCount = (blocks + blocksOfRange - 1) / blocksOfRange
+        taskCount = rangeCount * shape.queryHeads
+    }
+
+    func queries(_ index: Int) -> Range<Int> {
+        let first = (rangeCount - 1 - index) * rangeRows
+        return first..<min(first + rangeRows, rows)
+    }
+}
+
+/// Lines in which tasks of a region wait for their turn. Tasks are claimed in order and every task stands behind tasks of
+/// lower numbers only, so that somebody always goes on.
+private final class Turns: Sendable {
+    private let lines: UniqueLines
+
+    /// Owns the counters.
+    private struct UniqueLines: @unchecked Sendable {
+        // Unchecked: atomic words.
+        let base: UnsafeMutablePointer<Atomic<Int>>
+        let count: Int
+    }
+
+    init(count: Int) {
+        let base = UnsafeMutablePointer<Atomic<Int>>.allocate(capacity: max(1, count))
+        for index in 0..<count { (base + index).initialize(to: Atomic(0)) }
+        lines = UniqueLines(base: base, count: count)
+    }
+
+    deinit { lines.base.deallocate() }
+
+    /// Runs `body` when `turn` bodies of the line have run.
+    func take(_ turn: Int, of line: Int, _ body: () -> Void) {
+        var spins = 0
+        while lines.base[line].load(ordering: .acquiring) != turn {
+            csystem_pause()
+            spins += 1
+            // Whoever is waited for may need this processor.
+            if spins & 1023 == 0 { sched_yield() }
+        }
+        body()
+        lines.base[line].store(turn + 1, ordering: .releasing)
     }
 }
 

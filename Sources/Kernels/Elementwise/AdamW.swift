@@ -60,7 +60,7 @@ extension ComputeContext {
         let constants = step.constants
         let table = kernels.elementwise
         nonisolated(unsafe) let (p, g, m, v) = (parameters, gradients, firstMoments, secondMoments)  // disjoint ranges
-        forEachElementRange(count) { range in
+        forEachElementRange(count, as: "optimizer") { range in
             var constants = constants
             let at = range.lowerBound
             table.adamw(p + at, g + at, m + at, v + at, Int64(range.count), &constants)

@@ -15,7 +15,7 @@ extension ComputeContext {
         requireSameShape(gate, up)
         requireSameShape(gate, out)
         let table = kernels.elementwise
-        forEachRowRange(rows: gate.rows, columns: gate.columns) { rows in
+        forEachRowRange(rows: gate.rows, columns: gate.columns, as: "gates") { rows in
             for row in rows { table.gated_silu(gate.row(row), up.row(row), out.row(row), Int64(gate.columns)) }
         }
     }
@@ -27,7 +27,7 @@ extension ComputeContext {
     ) {
         for matrix in [gate, up, dGate, dUp] { requireSameShape(dOut, matrix) }
         let table = kernels.elementwise
-        forEachRowRange(rows: gate.rows, columns: gate.columns) { rows in
+        forEachRowRange(rows: gate.rows, columns: gate.columns, as: "gates") { rows in
             for row in rows {
                 table.gated_silu_backward(
                     dOut.row(row), gate.row(row), up.row(row), dGate.row(row), dUp.row(row), Int64(gate.columns))
@@ -56,7 +56,7 @@ extension ComputeContext {
         let table = kernels.elementwise
         let sign: Float = inverse ? -1 : 1
         nonisolated(unsafe) let (positions, cosines, sines) = (positions, cosines, sines)  // read only
-        forEachRowRange(rows: x.rows, columns: x.columns) { rows in
+        forEachRowRange(rows: x.rows, columns: x.columns, as: "rotation") { rows in
             for row in rows {
                 let angles = Int(positions[row]) * (width / 2)
                 let (cosines, sines) = (cosines + angles, sines + angles)

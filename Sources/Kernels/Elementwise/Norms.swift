@@ -15,7 +15,7 @@ extension ComputeContext {
         requireSameShape(x, y)
         let table = kernels.elementwise
         nonisolated(unsafe) let (weight, reciprocals) = (weight, reciprocals)  // tasks write disjoint rows
-        forEachRowRange(rows: x.rows, columns: x.columns) { rows in
+        forEachRowRange(rows: x.rows, columns: x.columns, as: "norms") { rows in
             for row in rows {
                 let reciprocal = table.rms_norm(
                     x.row(row), weight + row % weightRows * x.columns, epsilon, y.row(row), Int64(x.columns))
@@ -34,7 +34,7 @@ extension ComputeContext {
         requireSameShape(dY, dX)
         let table = kernels.elementwise
         nonisolated(unsafe) let (weight, reciprocals) = (weight, reciprocals)  // read only
-        forEachRowRange(rows: x.rows, columns: x.columns) { rows in
+        forEachRowRange(rows: x.rows, columns: x.columns, as: "norms") { rows in
             for row in rows {
                 table.rms_norm_backward(
                     dY.row(row), x.row(row), weight + row % weightRows * x.columns, reciprocals[row], dX.row(row),

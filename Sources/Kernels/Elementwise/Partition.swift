@@ -1,52 +1,77 @@
-internal import Synchronization
 internal import Tensors
 
-/// Elements that a task of an elementwise pass handles: some ten microseconds of work, half of an L2 cache.
+/// Most elements that a task of an elementwise pass handles: some ten microseconds of work, half of an L2 cache.
 private let elementsOfTask = 32_768
+
+/// Tasks that a pass is cut into where it has as many rows: enough for sixteen threads to end together.
+private let wantedTasks = 64
+
+/// Elements below which a task would cost more to hand out than to do.
+private let smallestTask = 1_024
 
 extension ComputeContext {
     /// Calls `body` with ranges that together cover `rows` rows of `columns` elements. The cut depends on the shape alone.
-    func forEachRowRange(rows: Int, columns: Int, _ body: @Sendable (Range<Int>) -> Void) {
+    ///
+    /// - Parameter part: what a profile counts the time under.
+    func forEachRowRange(
+        rows: Int, columns: Int, as part: StaticString = "elementwise", _ body: @Sendable (Range<Int>) -> Void
+    ) {
         guard rows > 0 else { return }
-        let rowsOfTask = max(1, elementsOfTask / max(1, columns))
+        let columns = max(1, columns)
+        let wanted = max((rows + wantedTasks - 1) / wantedTasks, smallestTask / columns)
+        let rowsOfTask = max(1, min(elementsOfTask / columns, wanted))
         let tasks = (rows + rowsOfTask - 1) / rowsOfTask
-        guard tasks > 1 else { return body(0..<rows) }
-        pool.run(tasks) { task in body(task * rowsOfTask..<min(rows, (task + 1) * rowsOfTask)) }
+        measured(part) {
+            pool.run(tasks) { task in body(task * rowsOfTask..<min(rows, (task + 1) * rowsOfTask)) }
+        }
     }
 
     /// Calls `body` with ranges that together cover `count` consecutive elements.
-    func forEachElementRange(_ count: Int, _ body: @Sendable (Range<Int>) -> Void) {
+    func forEachElementRange(
+        _ count: Int, as part: StaticString = "elementwise", _ body: @Sendable (Range<Int>) -> Void
+    ) {
         guard count > 0 else { return }
-        let tasks = (count + elementsOfTask - 1) / elementsOfTask
-        guard tasks > 1 else { return body(0..<count) }
-        pool.run(tasks) { task in body(task * elementsOfTask..<min(count, (task + 1) * elementsOfTask)) }
+        let length = min(elementsOfTask, max(smallestTask, (count / wantedTasks + 63) & ~63))
+        let tasks = (count + length - 1) / length
+        measured(part) {
+            pool.run(tasks) { task in body(task * length..<min(count, (task + 1) * length)) }
+        }
+    }
+
+    /// Calls `body` once for each task with scratch that no other task uses at the same time: one piece for each
+    /// thread. Which one a task gets is not defined, and it holds whatever the task before left there.
+    func forEachTask(
+        _ part: StaticString, _ taskCount: Int, scratch: UnsafeMutableRawBufferPointer, byteCount: Int,
+        _ body: @Sendable (_ task: Int, _ scratch: UnsafeMutableRawPointer) -> Void
+    ) {
+        guard taskCount > 0 else { return }
+        guard let base = scratch.baseAddress, scratch.count >= pool.threadCount * byteCount else {
+            fatalError(
+                "a parallel region needs \(pool.threadCount * byteCount) bytes of scratch, \(scratch.count) were given")
+        }
+        nonisolated(unsafe) let start = base  // each piece is used by one thread
+        measured(part) {
+            pool.runOnWorkers(taskCount) { task, worker in body(task, start + worker * byteCount) }
+        }
     }
 }
 
 extension WorkerPool {
-    /// Calls `body` once for each task with scratch that no other task uses at the same time.
-    ///
-    /// There are at most `threadCount` pieces of scratch; which one a task gets is not defined, and it holds whatever
-    /// the task before left there.
-    func run(
-        _ taskCount: Int, scratch: UnsafeMutableRawBufferPointer, byteCount: Int,
-        _ body: @Sendable (_ task: Int, _ scratch: UnsafeMutableRawPointer) -> Void
-    ) {
-        guard taskCount > 0 else { return }
-        let pieces = min(taskCount, threadCount)
-        guard let base = scratch.baseAddress, scratch.count >= pieces * byteCount else {
-            fatalError("a parallel region needs \(pieces * byteCount) bytes of scratch, \(scratch.count) were given")
-        }
-        nonisolated(unsafe) let start = base  // each piece is used by one task at a time
-        let next = Atomic<Int>(0)
-        run(pieces) { piece in
-            while true {
-                let task = next.wrappingAdd(1, ordering: .relaxed).oldValue
-                guard task < taskCount else { return }
-                body(task, start + piece * byteCount)
-            }
+    /// Runs the tasks of several parts as one region, those of the first part first.
+    func run(_ parts: [RegionPart]) {
+        let ends = parts.reduce(into: [Int]()) { $0.append(($0.last ?? 0) + $1.taskCount) }
+        runOnWorkers(ends.last ?? 0) { task, worker in
+            var part = 0
+            while task >= ends[part] { part += 1 }
+            parts[part].body(task - (part == 0 ? 0 : ends[part - 1]), worker)
         }
     }
+}
+
+/// Tasks of one kind in a region that has several kinds.
+struct RegionPart: Sendable {
+    let taskCount: Int
+    let body: @Sendable (_ task: Int, _ worker: Int) -> Void
 }
 
 /// Stops the program when two matrices that must have the same shape do not.

@@ -26,10 +26,12 @@ extension ComputeContext {
                 let end = min(count, start + part)
                 if start < end { base_[index] = table.sum_of_squares(x + start, Int64(end - start)) }
             }
-            if count < 1 << 16 {
-                for index in 0..<partCount { body(index) }
-            } else {
-                pool.run(partCount, body)
+            measured("gradient norm") {
+                if count < 1 << 16 {
+                    for index in 0..<partCount { body(index) }
+                } else {
+                    pool.run(partCount, body)
+                }
             }
             for index in 0..<partCount { total += base_[index] }
         }

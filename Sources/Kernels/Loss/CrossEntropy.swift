@@ -21,7 +21,7 @@ extension ComputeContext {
     ) {
         let table = kernels.elementwise
         nonisolated(unsafe) let (labels, losses) = (labels, losses)  // tasks write disjoint rows
-        forEachRowRange(rows: logits.rows, columns: logits.columns) { rows in
+        forEachRowRange(rows: logits.rows, columns: logits.columns, as: "cross-entropy") { rows in
             for row in rows {
                 let label = Int(labels[row])
                 guard label < logits.columns else {
