@@ -1,18 +1,54 @@
+#if canImport(Glibc)
+internal import Glibc
+#endif
+
 /// Owns memory aligned to 64 bytes (a cache line, a zmm register), zeroed.
+///
+/// Large memory comes from the kernel as it is: pages are taken when they are first written, and in pieces of 2 MB where
+/// the kernel has them, so that walking rows that lie far apart does not miss the translation cache at every step.
 public struct AlignedMemory: ~Copyable, @unchecked Sendable {
     // Unchecked: the owner never touches the bytes itself; access is partitioned by whoever holds the views.
 
     public let base: UnsafeMutableRawPointer
     public let byteCount: Int
+    /// The mapping that holds the memory, where it is one.
+    private let mapping: UnsafeMutableRawBufferPointer?
+
+    /// From this many bytes on memory is mapped.
+    private static let mappedByteCount = 4 << 20
+    private static let hugePageByteCount = 2 << 20
 
     /// Takes `byteCount` bytes. The caller has checked the size against its budget: exhaustion ends the process.
     public init(byteCount: Int) {
         self.byteCount = byteCount
+        #if canImport(Glibc)
+        if byteCount >= Self.mappedByteCount {
+            let length = byteCount + Self.hugePageByteCount
+            guard
+                let start = mmap(nil, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+                start != MAP_FAILED
+            else { fatalError("the system gives no \(byteCount) bytes of memory") }
+            base = start.alignedUp(toMultipleOf: Self.hugePageByteCount)
+            mapping = UnsafeMutableRawBufferPointer(start: start, count: length)
+            // Only advice: a kernel without large pages refuses it.
+            _ = madvise(base, byteCount, MADV_HUGEPAGE)
+            return
+        }
+        #endif
+        mapping = nil
         base = UnsafeMutableRawPointer.allocate(byteCount: max(byteCount, 64), alignment: 64)
         base.initializeMemory(as: UInt8.self, repeating: 0, count: max(byteCount, 64))
     }
 
-    deinit { base.deallocate() }
+    deinit {
+        #if canImport(Glibc)
+        if let mapping {
+            munmap(mapping.baseAddress, mapping.count)
+            return
+        }
+        #endif
+        base.deallocate()
+    }
 
     /// The memory as floats.
     public var floats: UnsafeMutablePointer<Float> { base.assumingMemoryBound(to: Float.self) }
