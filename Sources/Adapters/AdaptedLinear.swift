@@ -1,4 +1,4 @@
-internal import Kernels
+package import Kernels
 package import Layers
 package import Tensors
 
@@ -16,16 +16,39 @@ package struct AdaptedLinear: Sendable {
     /// Floats for each token that forward keeps for backward.
     package var savedWidth: Int { delta?.savedWidth ?? 0 }
 
-    /// y [M, N] = base(x) + delta(x).
+    /// y [M, N] = base(x) + delta(x), plus `addend` [M, N] where given.
     package func forward(
-        _ x: FloatMatrix, into y: FloatMatrix, saved: FloatMatrix, _ tokens: TokenLayout, _ run: AdapterRun
+        _ x: FloatMatrix, into y: FloatMatrix, addend: FloatMatrix? = nil, saved: FloatMatrix, _ tokens: TokenLayout,
+        _ run: AdapterRun
     ) {
-        if run.fewRows {
-            base.forwardFewRows(x, into: y, run.context, run.scratch)
-        } else {
-            base.forward(x, into: y, run.context, run.scratch)
+        Self.forward(x, [AdaptedOutput(self, .float32(y), addend: addend, saved: saved)], tokens, run)
+    }
+
+    /// Several linears of one input, which is packed once.
+    package static func forward(
+        _ x: FloatMatrix, _ outputs: [AdaptedOutput], _ tokens: TokenLayout, _ run: AdapterRun
+    ) {
+        var work = AdapterWork(run)
+        let terms = outputs.map { $0.linear.delta?.forward(x, saved: $0.saved, tokens, run, &work) }
+        guard run.fewRows else {
+            let products = zip(outputs, terms).map { output, term in
+                output.linear.base.product(into: output.matrix, addend: output.addend, lowRank: term)
+            }
+            return run.context.forward(x, products, thin: work.thin, scratch: run.scratch.bytes)
         }
-        delta?.forward(x, addingTo: y, saved: saved, tokens, run)
+        for (output, term) in zip(outputs, terms) {
+            guard let y = output.matrix.float32 else { fatalError("products of few rows make float32") }
+            output.linear.base.forwardFewRows(x, into: y, run.context, run.scratch)
+            if let term {
+                let right = StoredMatrix(
+                    rows: term.right.rows, columns: term.right.columns,
+                    storage: .float32(UnsafeRawPointer(term.right.base)))
+                run.context.forwardFewRows(
+                    term.left, right, bias: nil, into: y, adding: true, computeType: .float32,
+                    scratch: run.scratch.bytes)
+            }
+            if let addend = output.addend { run.context.add(addend, into: y) }
+        }
     }
 
     /// Adds parameter gradients; writes (or adds) the gradient with respect to x to dX, where that is wanted.
@@ -33,7 +56,64 @@ package struct AdaptedLinear: Sendable {
         _ dY: FloatMatrix, x: FloatMatrix, saved: FloatMatrix, into dX: FloatMatrix?, adding: Bool,
         _ tokens: TokenLayout, _ run: AdapterRun
     ) {
-        if let dX { base.backward(dY, into: dX, adding: adding, run.context, run.scratch) }
-        delta?.backward(dY, x: x, saved: saved, addingTo: dX, tokens, run)
+        Self.backward([AdaptedGradient(self, dY, saved: saved)], x: x, into: dX, adding: adding, tokens, run)
+    }
+
+    /// The same for several linears of one input, whose gradients are summed without leaving the cache.
+    package static func backward(
+        _ outputs: [AdaptedGradient], x: FloatMatrix, into dX: FloatMatrix?, adding: Bool, _ tokens: TokenLayout,
+        _ run: AdapterRun
+    ) {
+        var work = AdapterWork(run)
+        let terms = outputs.map { $0.linear.delta?.backward($0.matrix, x: x, saved: $0.saved, tokens, run, &work) }
+        if let dX {
+            let products = zip(outputs, terms).map { output, term in
+                let joins = output.linear.delta.map { !$0.finishesLater(tokens) } ?? false
+                return output.linear.base.gradient(output.matrix, lowRank: joins ? term : nil)
+            }
+            run.context.inputGradient(
+                products, thin: work.thin, outer: work.outer, into: dX, adding: adding, scratch: run.scratch.bytes)
+        } else {
+            run.context.multiply(work.thin)
+            run.context.accumulate(work.outer)
+        }
+        for (output, term) in zip(outputs, terms) {
+            if let term, let delta = output.linear.delta, delta.finishesLater(tokens) {
+                delta.finishBackward(term, x: x, addingTo: dX, tokens, run)
+            }
+        }
+    }
+}
+
+/// A linear with the matrix that its forward fills.
+package struct AdaptedOutput {
+    package let linear: AdaptedLinear
+    /// [M, N].
+    package let matrix: ActivationMatrix
+    /// [M, N], added to the output; may be the output.
+    package let addend: FloatMatrix?
+    /// What the adapter keeps.
+    package let saved: FloatMatrix
+
+    package init(_ linear: AdaptedLinear, _ matrix: ActivationMatrix, addend: FloatMatrix? = nil, saved: FloatMatrix) {
+        self.linear = linear
+        self.matrix = matrix
+        self.addend = addend
+        self.saved = saved
+    }
+}
+
+/// A linear with the gradient of what its forward made.
+package struct AdaptedGradient {
+    package let linear: AdaptedLinear
+    /// [M, N].
+    package let matrix: FloatMatrix
+    /// What the adapter kept.
+    package let saved: FloatMatrix
+
+    package init(_ linear: AdaptedLinear, _ matrix: FloatMatrix, saved: FloatMatrix) {
+        self.linear = linear
+        self.matrix = matrix
+        self.saved = saved
     }
 }

@@ -1,4 +1,4 @@
-internal import Kernels
+package import Kernels
 internal import Layers
 package import Tensors
 
@@ -34,47 +34,72 @@ package struct LowRankDelta: AdapterDelta, @unchecked Sendable {
     /// s·A·x is kept: R floats for each token.
     package var savedWidth: Int { a.rows }
 
+    package var factorCount: Int {
+        let stride = AdapterRun.factorStride(a.rows)
+        return max(a.columns, b.columns == stride ? 0 : b.rows) * stride
+    }
+
     package func forward(
-        _ x: FloatMatrix, addingTo y: FloatMatrix, saved: FloatMatrix, _ tokens: TokenLayout, _ run: AdapterRun
-    ) {
-        let input = droppedOut(x, tokens, run)
+        _ x: FloatMatrix, saved: FloatMatrix, _ tokens: TokenLayout, _ run: AdapterRun, _ work: inout AdapterWork
+    ) -> LowRankTerm {
         let saved = saved.columns(0..<a.rows)
-        run.context.forward(
-            input, stored(a), bias: nil, into: saved, adding: false, computeType: .float32, scratch: run.scratch.bytes)
-        run.context.scale(saved, by: scaling, into: saved)
-        run.context.forward(
-            saved, stored(b), bias: nil, into: y, adding: true, computeType: .float32, scratch: run.scratch.bytes)
+        if run.fewRows {
+            run.context.forwardFewRows(
+                x, stored(a), bias: nil, into: saved, adding: false, computeType: .float32, scratch: run.scratch.bytes)
+            run.context.scale(saved, by: scaling, into: saved)
+            return LowRankTerm(left: saved, right: b)
+        }
+        let factor = work.takeFactor(rows: a.columns, columns: a.rows)
+        run.context.transpose(a, into: factor)
+        let projection = ThinProduct(droppedOut(x, tokens, run), by: factor, scale: scaling, into: saved)
+        if finishesLater(tokens) {
+            // The dropped-out input is overwritten by the next adapter's.
+            run.context.multiply([projection])
+        } else {
+            work.thin.append(projection)
+        }
+        return LowRankTerm(left: saved, right: b)
     }
 
     package func backward(
-        _ dY: FloatMatrix, x: FloatMatrix, saved: FloatMatrix, addingTo dX: FloatMatrix?, _ tokens: TokenLayout,
-        _ run: AdapterRun
-    ) {
+        _ dY: FloatMatrix, x: FloatMatrix, saved: FloatMatrix, _ tokens: TokenLayout, _ run: AdapterRun,
+        _ work: inout AdapterWork
+    ) -> LowRankTerm {
         guard let dA, let dB else { fatalError("an adapter without gradient memory was asked for gradients") }
-        let context = run.context
-        let dU = FloatMatrix(base: run.lowRank.base, rows: tokens.count, columns: a.rows)
-        context.inputGradient(
-            dY, stored(b), into: dU, adding: false, computeType: .float32, scratch: run.scratch.bytes)
-        context.scale(dU, by: scaling, into: dU)
-        let input = droppedOut(x, tokens, run)
-        let saved = saved.columns(0..<a.rows)
-        for segment in tokens.segments {
-            let rows = Int(segment.start)..<Int(segment.start) + Int(segment.count)
-            context.accumulateOuter(dY.rows(rows), saved.rows(rows), into: dB, scale: 1)
-            context.accumulateOuter(dU.rows(rows), input.rows(rows), into: dA, scale: 1)
-        }
+        let dU = work.takeLowRank(rows: dY.rows, width: a.rows)
+        work.thin.append(ThinProduct(dY, by: factorB(run, &work), scale: scaling, into: dU))
+        work.outer.append(OuterProduct(dY, saved.columns(0..<a.rows), into: dB))
+        if !finishesLater(tokens) { work.outer.append(OuterProduct(dU, x, into: dA)) }
+        return LowRankTerm(left: dU, right: a)
+    }
+
+    /// Where inputs are dropped out: dA, and the gradient of the dropped-out input, masked the same way, to dX.
+    package func finishBackward(
+        _ term: LowRankTerm, x: FloatMatrix, addingTo dX: FloatMatrix?, _ tokens: TokenLayout, _ run: AdapterRun
+    ) {
+        guard let dA else { return }
+        let input = droppedOut(x, tokens, run), context = run.context
+        context.accumulate([OuterProduct(term.left, input, into: dA)])
         guard let dX else { return }
-        guard dropout > 0, tokens.dropoutStream != nil else {
-            context.inputGradient(
-                dU, stored(a), into: dX, adding: true, computeType: .float32, scratch: run.scratch.bytes)
-            return
-        }
-        // The dropped-out input has served its purpose: its memory takes the gradient, masked the same way.
+        // The dropped-out input has served its purpose: its memory takes the gradient.
         context.inputGradient(
-            dU, stored(a), into: input, adding: false, computeType: .float32, scratch: run.scratch.bytes)
+            term.left, stored(a), into: input, adding: false, computeType: .float32, scratch: run.scratch.bytes)
         mask(input, into: input, tokens, context)
         context.add(input, into: dX)
     }
+
+    /// B with the stride of a factor: B itself where it has it.
+    private func factorB(_ run: AdapterRun, _ work: inout AdapterWork) -> FloatMatrix {
+        if b.columns == AdapterRun.factorStride(b.columns) { return b }
+        let factor = work.takeFactor(rows: b.rows, columns: b.columns)
+        for row in 0..<b.rows {
+            factor.row(row).update(from: b.row(row), count: b.columns)
+            (factor.row(row) + b.columns).update(repeating: 0, count: factor.stride - b.columns)
+        }
+        return factor
+    }
+
+    package func finishesLater(_ tokens: TokenLayout) -> Bool { dropout > 0 && tokens.dropoutStream != nil }
 
     private func stored(_ matrix: FloatMatrix) -> StoredMatrix {
         StoredMatrix(rows: matrix.rows, columns: matrix.columns, storage: .float32(UnsafeRawPointer(matrix.base)))
@@ -82,7 +107,7 @@ package struct LowRankDelta: AdapterDelta, @unchecked Sendable {
 
     /// x, or x with dropped channels in the run's working memory.
     private func droppedOut(_ x: FloatMatrix, _ tokens: TokenLayout, _ run: AdapterRun) -> FloatMatrix {
-        guard dropout > 0, tokens.dropoutStream != nil else { return x }
+        guard finishesLater(tokens) else { return x }
         guard let dropped = run.dropped else { fatalError("dropout needs working memory that was not planned") }
         let output = FloatMatrix(base: dropped.base, rows: tokens.count, columns: a.columns)
         mask(x, into: output, tokens, run.context)

@@ -11,16 +11,16 @@ extension DecoderBlock {
     ) {
         let query = memory.heads?.query ?? memory.query, key = memory.heads?.key ?? memory.key
         if let place = places.queryKeyValue, let fused = memory.fused ?? shared.fused {
-            apply(place, x, into: fused, memory, tokens, run)
+            apply([(place, .float32(fused))], x, memory, tokens, run)
             if design.copiesFused {
                 run.context.copyColumns(fused, into: query, design.fusedRuns.query)
                 run.context.copyColumns(fused, into: key, design.fusedRuns.key)
                 run.context.copyColumns(fused, into: memory.value, design.fusedRuns.value)
             }
         } else if let queryPlace = places.query, let keyPlace = places.key, let valuePlace = places.value {
-            apply(queryPlace, x, into: query, memory, tokens, run)
-            apply(keyPlace, x, into: key, memory, tokens, run)
-            apply(valuePlace, x, into: memory.value, memory, tokens, run)
+            apply(
+                [(queryPlace, .float32(query)), (keyPlace, .float32(key)), (valuePlace, .float32(memory.value))], x,
+                memory, tokens, run)
         }
         guard let heads = memory.heads else { return }
         norms.query?.forward(heads.query, into: memory.query, reciprocals: heads.queryReciprocals, run.context)
@@ -46,11 +46,11 @@ extension DecoderBlock {
                 run.context.copyColumns(gradients.key, into: fused, design.fusedRuns.key.map(\.reversed))
                 run.context.copyColumns(gradients.value, into: fused, design.fusedRuns.value.map(\.reversed))
             }
-            applyBackward(place, fused, x: x, into: dX, adding: adding, memory, tokens, run)
+            applyBackward([(place, fused)], x: x, into: dX, adding: adding, memory, tokens, run)
         } else if let queryPlace = places.query, let keyPlace = places.key, let valuePlace = places.value {
-            applyBackward(queryPlace, gradients.query, x: x, into: dX, adding: adding, memory, tokens, run)
-            applyBackward(keyPlace, gradients.key, x: x, into: dX, adding: true, memory, tokens, run)
-            applyBackward(valuePlace, gradients.value, x: x, into: dX, adding: true, memory, tokens, run)
+            applyBackward(
+                [(queryPlace, gradients.query), (keyPlace, gradients.key), (valuePlace, gradients.value)], x: x,
+                into: dX, adding: adding, memory, tokens, run)
         }
     }
 }

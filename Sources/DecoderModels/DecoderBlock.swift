@@ -30,6 +30,13 @@ package struct DecoderBlock {
         self.design = design
     }
 
+    /// The linears that share an input.
+    package var groups: [[AdaptedLinear]] {
+        let attention = [places.queryKeyValue, places.query, places.key, places.value].compactMap(\.self)
+        let feedForward = places.gateUp.map { [$0] } ?? [places.gate, places.up].compactMap(\.self)
+        return [attention, [places.output], feedForward, [places.down]].map { $0.map { linears[$0] } }
+    }
+
     /// Whether any linear of the layer has an adapter.
     package var isAdapted: Bool { linears.contains { $0.delta != nil } }
 
@@ -56,10 +63,9 @@ package struct DecoderBlock {
 
     /// middle = input + o(attended).
     func addAttention(_ input: FloatMatrix, _ memory: BlockMemory, _ tokens: TokenLayout, _ run: AdapterRun) {
-        let branch = memory.attentionOutput?.branch ?? memory.middle
-        apply(places.output, memory.attended, into: branch, memory, tokens, run)
-        finish(memory.attentionOutput, norms.attentionOutput, in: memory.middle, run.context)
-        run.context.add(input, into: memory.middle)
+        addBranch(
+            places.output, memory.attended, memory.attentionOutput, norms.attentionOutput, to: input,
+            into: memory.middle, memory, tokens, run)
     }
 
     /// `result` = middle + down(act(gate) · up).
@@ -70,16 +76,16 @@ package struct DecoderBlock {
         let context = run.context
         let x = feedForwardInput(input, memory, shared, context, isFirst: false)
         if let gateUp = places.gateUp, let both = memory.gateUp {
-            apply(gateUp, x, into: both, memory, tokens, run)
+            apply([(gateUp, .float32(both))], x, memory, tokens, run)
         } else {
-            apply(places.gate, x, into: memory.gate, memory, tokens, run)
-            if let up = places.up, let product = memory.up { apply(up, x, into: product, memory, tokens, run) }
+            var products = [(places.gate, memory.gate)]
+            if let up = places.up, let product = memory.up { products.append((up, product)) }
+            apply(products, x, memory, tokens, run)
         }
         context.activate(design.activation, gate: memory.gate, up: memory.up, into: shared.activated)
-        let branch = memory.feedForwardOutput?.branch ?? result
-        apply(places.down, shared.activated, into: branch, memory, tokens, run)
-        finish(memory.feedForwardOutput, norms.feedForwardOutput, in: result, context)
-        context.add(memory.middle, into: result)
+        addBranch(
+            places.down, shared.activated, memory.feedForwardOutput, norms.feedForwardOutput, to: memory.middle,
+            into: result, memory, tokens, run)
     }
 
     /// Turns dH [M, C], the gradient with respect to the layer's result, into that with respect to `input`, and adds
@@ -96,7 +102,8 @@ package struct DecoderBlock {
 
         let dBranch = branchGradient(dH, memory.attentionOutput, norms.attentionOutput, gradients, context)
         applyBackward(
-            places.output, dBranch, x: memory.attended, into: gradients.attended, adding: false, memory, tokens, run)
+            [(places.output, dBranch)], x: memory.attended, into: gradients.attended, adding: false, memory, tokens, run
+        )
         // Only now has the gradient of both branches' sum served its purpose.
         if design.isParallel { finishFeedForwardInput(dH, x: input, memory, gradients, context) }
         context.attentionBackward(
@@ -127,20 +134,21 @@ package struct DecoderBlock {
         context.activate(design.activation, gate: memory.gate, up: memory.up, into: shared.activated)
         let dBranch = branchGradient(dH, memory.feedForwardOutput, norms.feedForwardOutput, gradients, context)
         applyBackward(
-            places.down, dBranch, x: shared.activated, into: gradients.activated, adding: false, memory, tokens, run)
+            [(places.down, dBranch)], x: shared.activated, into: gradients.activated, adding: false, memory, tokens, run
+        )
+        // Gradients take the place of what they are made of: of gate and up, or, where those are bfloat16, of the gradient
+        // and the activations that have served their purpose.
+        let dGate = memory.gate.float32 ?? gradients.activated
+        let dUp = memory.up.map { $0.float32 ?? shared.activated }
         context.activateBackward(
-            design.activation, gradients.activated, gate: memory.gate, up: memory.up, into: memory.gate, memory.up)
+            design.activation, gradients.activated, gate: memory.gate, up: memory.up, into: dGate, dUp)
         let x = feedForwardInput(input, memory, shared, context, isFirst: true)
         let readsStream = norms.feedForward == nil && !design.sharesInput
         let target = readsStream ? dH : gradients.normed
-        if let gateUp = places.gateUp, let both = memory.gateUp {
-            applyBackward(gateUp, both, x: x, into: target, adding: readsStream, memory, tokens, run)
-        } else {
-            applyBackward(places.gate, memory.gate, x: x, into: target, adding: readsStream, memory, tokens, run)
-            if let up = places.up, let dUp = memory.up {
-                applyBackward(up, dUp, x: x, into: target, adding: true, memory, tokens, run)
-            }
-        }
+        var products = [(places.gate, dGate)]
+        if let up = places.up, let dUp { products.append((up, dUp)) }
+        if let gateUp = places.gateUp, let both = memory.gateUp { products = [(gateUp, both)] }
+        applyBackward(products, x: x, into: target, adding: readsStream, memory, tokens, run)
     }
 
     /// Takes the gradient of the feed-forward layer's input through its norm to dH.
@@ -178,14 +186,21 @@ extension DecoderBlock {
         return shared.normed
     }
 
-    /// Norm and scale of a branch, whose result goes to `result`.
-    private func finish(
-        _ saved: BlockMemory.OutputNormMemory?, _ norm: Norm?, in result: FloatMatrix, _ context: ComputeContext
+    /// `result` = stream + a branch's last linear of x, normalised and scaled where the design asks for it.
+    private func addBranch(
+        _ place: Int, _ x: FloatMatrix, _ saved: BlockMemory.OutputNormMemory?, _ norm: Norm?, to stream: FloatMatrix,
+        into result: FloatMatrix, _ memory: BlockMemory, _ tokens: TokenLayout, _ run: AdapterRun
     ) {
-        if let saved, let norm {
-            norm.forward(saved.branch, into: result, reciprocals: saved.reciprocals, context)
+        guard saved != nil || design.residualScale != 1 else {
+            return linears[place].forward(
+                x, into: result, addend: stream, saved: memory.saved[place], tokens, run)
         }
-        if design.residualScale != 1 { context.scale(result, by: design.residualScale, into: result) }
+        apply([(place, .float32(saved?.branch ?? result))], x, memory, tokens, run)
+        if let saved, let norm {
+            norm.forward(saved.branch, into: result, reciprocals: saved.reciprocals, run.context)
+        }
+        if design.residualScale != 1 { run.context.scale(result, by: design.residualScale, into: result) }
+        run.context.add(stream, into: result)
     }
 
     /// The gradient of a branch before norm and scale; dH stays as it is.
@@ -208,17 +223,21 @@ extension DecoderBlock {
             inverse: inverse, context)
     }
 
+    /// Linears of one input, each into its matrix.
     func apply(
-        _ place: Int, _ x: FloatMatrix, into y: FloatMatrix, _ memory: BlockMemory, _ tokens: TokenLayout,
-        _ run: AdapterRun
-    ) {
-        linears[place].forward(x, into: y, saved: memory.saved[place], tokens, run)
-    }
-
-    func applyBackward(
-        _ place: Int, _ dY: FloatMatrix, x: FloatMatrix, into dX: FloatMatrix?, adding: Bool, _ memory: BlockMemory,
+        _ products: [(place: Int, y: ActivationMatrix)], _ x: FloatMatrix, _ memory: BlockMemory,
         _ tokens: TokenLayout, _ run: AdapterRun
     ) {
-        linears[place].backward(dY, x: x, saved: memory.saved[place], into: dX, adding: adding, tokens, run)
+        let outputs = products.map { AdaptedOutput(linears[$0.place], $0.y, saved: memory.saved[$0.place]) }
+        AdaptedLinear.forward(x, outputs, tokens, run)
+    }
+
+    /// From the gradients of what linears of one input made to that of the input, their sum.
+    func applyBackward(
+        _ products: [(place: Int, dY: FloatMatrix)], x: FloatMatrix, into dX: FloatMatrix?, adding: Bool,
+        _ memory: BlockMemory, _ tokens: TokenLayout, _ run: AdapterRun
+    ) {
+        let gradients = products.map { AdaptedGradient(linears[$0.place], $0.dY, saved: memory.saved[$0.place]) }
+        AdaptedLinear.backward(gradients, x: x, into: dX, adding: adding, tokens, run)
     }
 }

@@ -55,21 +55,30 @@ enum ProductShape {
     /// Outputs of a tile, the width of a panel.
     @inline(__always) static var columns: Int { 16 &* vectors }
 
-    /// A panel of one reduction block takes 24 KB (AVX-512) or 12 KB and stays in the first-level cache while all rows
-    /// of a chunk pass; the packed rows of the block (384 KB at most) stay in the second.
+    /// A panel of one reduction block stays in the first-level cache while all rows of a chunk pass, with the tile of
+    /// rows that meets it: 18 + 7 KB in bfloat16, 16 + 6 KB in float32, 12 + 5 KB with AVX2, of 32 KB (several Zens) or
+    /// more. The packed rows of the block (300 KB) stay in the second level. Multiples of 32.
+    #if ISA_AVX512 || ISA_AVX512BF16
+    @inline(__always) static var reductionBlockFloat32: Int { 128 }
+    #else
     @inline(__always) static var reductionBlockFloat32: Int { 192 }
-    @inline(__always) static var reductionBlockBFloat16: Int { 384 }
+    #endif
+    @inline(__always) static var reductionBlockBFloat16: Int { 288 }
     /// Rows of a chunk: a multiple of the tile, so that few rows are lost to a shorter one; its sums (66 KB a panel)
     /// pass through the second-level cache once a block.
     @inline(__always) static var chunkRows: Int { 528 }
     /// Panels that share one reading of the packed rows, and of a cache line of 4-bit codes in the gradient.
     @inline(__always) static var taskPanels: Int { 4 }
 
-    /// Workspace: panels, sums, and a staging area of 32 rows of 128 units.
-    @inline(__always) static var panelFloats: Int { reductionBlockFloat32 &* columns }
+    /// Largest rank of a low-rank product that is added to the accumulators; a panel of it takes 32 KB.
+    @inline(__always) static var lowRankLimit: Int { 256 }
+
+    /// Workspace: panels, panels of a low-rank factor, sums, and a staging area of 32 rows of 128 units.
+    @inline(__always) static var panelFloats: Int { max(reductionBlockFloat32, reductionBlockBFloat16 / 2) &* columns }
+    @inline(__always) static var lowRankFloats: Int { lowRankLimit &* columns }
     @inline(__always) static var sumFloats: Int { chunkRows &* columns }
     @inline(__always) static var stagingFloats: Int { 32 &* 128 }
     @inline(__always) static var workspaceBytes: Int {
-        4 &* (taskPanels &* (panelFloats &+ sumFloats) &+ stagingFloats)
+        4 &* (taskPanels &* (panelFloats &+ lowRankFloats &+ sumFloats) &+ stagingFloats)
     }
 }

@@ -8,8 +8,8 @@ protocol PanelFormat {
     /// Whether `chunk` returns even and odd elements apart instead of the first and the second half.
     static var separatesEvenAndOdd: Bool { get }
 
-    /// Bits of an element, for fetching ahead.
-    static var elementBits: Int { get }
+    /// Bits that an element takes with its share of what stands between elements, in sixteenths, for fetching ahead.
+    static var sixteenthBits: Int { get }
 
     /// The elements index ..< index + 32 (all of one row; index a multiple of 32), as (first 16, last 16) or (even, odd).
     static func chunk(_ weight: UnsafePointer<qk_weight>, _ index: Int) -> (SIMD16<Float>, SIMD16<Float>)
@@ -19,6 +19,21 @@ protocol PanelFormat {
 
     /// One element, by its flat index; the same bits as `chunk` gives.
     static func element(_ weight: UnsafePointer<qk_weight>, _ index: Int) -> Float
+
+    /// The first `count` of 32 elements, the others zero, in the order of `chunk`.
+    static func partialChunk(
+        _ weight: UnsafePointer<qk_weight>, _ index: Int, count: Int
+    ) -> (SIMD16<Float>, SIMD16<Float>)
+
+    #if ISA_AVX512BF16
+    /// 32 columns of a row from `column` on, those behind the last zero, rounded to bfloat16, in order: as 16 pairs.
+    static func pairs(_ weight: UnsafePointer<qk_weight>, row: Int, column: Int) -> SIMD16<Float>
+
+    /// The same for 64 columns; the first is a multiple of 64.
+    static func twicePairs(
+        _ weight: UnsafePointer<qk_weight>, row: Int, column: Int
+    ) -> (SIMD16<Float>, SIMD16<Float>)
+    #endif
 }
 
 extension PanelFormat {
@@ -28,7 +43,6 @@ extension PanelFormat {
         chunk(weight, index)
     }
 
-    /// The first `count` of 32 elements, the others zero, in the order of `chunk`.
     @inline(never)
     static func partialChunk(
         _ weight: UnsafePointer<qk_weight>, _ index: Int, count: Int
@@ -69,6 +83,21 @@ extension PanelFormat {
         return looseColumns(weight, row: row, column: column)
     }
 
+    #if ISA_AVX512BF16
+    @inline(__always)
+    static func pairs(_ weight: UnsafePointer<qk_weight>, row: Int, column: Int) -> SIMD16<Float> {
+        let (first, second) = columns(weight, row: row, column: column)
+        return separatesEvenAndOdd ? qk_zip_bfloat16(first, second) : qk_narrow_bfloat16(first, second)
+    }
+
+    @inline(__always)
+    static func twicePairs(
+        _ weight: UnsafePointer<qk_weight>, row: Int, column: Int
+    ) -> (SIMD16<Float>, SIMD16<Float>) {
+        (pairs(weight, row: row, column: column), pairs(weight, row: row, column: column &+ 32))
+    }
+    #endif
+
     /// The same in the order of the columns.
     @inline(__always)
     static func orderedColumns(
@@ -96,7 +125,7 @@ func blockScale(_ weight: UnsafePointer<qk_weight>, _ block: Int) -> Float {
 /// 4-bit codes, element 2i in the high nibble of byte i.
 enum Table4Format: PanelFormat {
     @inline(__always) static var separatesEvenAndOdd: Bool { true }
-    @inline(__always) static var elementBits: Int { 4 }
+    @inline(__always) static var sixteenthBits: Int { 64 }
 
     @inline(__always)
     static func chunk(_ weight: UnsafePointer<qk_weight>, _ index: Int) -> (SIMD16<Float>, SIMD16<Float>) {
@@ -106,6 +135,31 @@ enum Table4Format: PanelFormat {
         let codes = qk_load_bytes(weight.pointee.elements.unsafelyUnwrapped + (index &>> 1))
         return (qk_lookup(scaled, codes &>> 4), qk_lookup(scaled, codes))
     }
+
+    #if ISA_AVX512BF16
+    @inline(__always)
+    static func twicePairs(
+        _ weight: UnsafePointer<qk_weight>, row: Int, column: Int
+    ) -> (SIMD16<Float>, SIMD16<Float>) {
+        let columns = Int(weight.pointee.columns)
+        guard columns & 63 == 0 && weight.pointee.block_shift >= 6 else {
+            return (pairs(weight, row: row, column: column), pairs(weight, row: row, column: column &+ 32))
+        }
+        // 64 codes of one scale: the table is scaled and rounded instead of the elements, with the same result.
+        let index = row &* columns &+ column
+        let scale = blockScale(weight, index &>> Int(weight.pointee.block_shift))
+        let scaled = qk_load(weight.pointee.table.unsafelyUnwrapped) * qk_splat(scale)
+        let table = qk_narrow_bfloat16(scaled, scaled)
+        let bytes = weight.pointee.elements.unsafelyUnwrapped + (index &>> 1)
+        let first = qk_load_bytes(bytes)
+        let second = qk_load_bytes(bytes + 16)
+        // The high half of a byte comes first; the table stands twice, so that a fifth bit of an index does not matter.
+        return (
+            qk_lookup_bfloat16(table, first &>> 4 | first &<< 16, 0),
+            qk_lookup_bfloat16(table, second &>> 4 | second &<< 16, 0)
+        )
+    }
+    #endif
 
     @inline(__always)
     static func looseChunk(_ weight: UnsafePointer<qk_weight>, _ index: Int) -> (SIMD16<Float>, SIMD16<Float>) {
@@ -148,7 +202,7 @@ private func looseScales(
 /// Signed bytes with block scales.
 enum Signed8Format: PanelFormat {
     @inline(__always) static var separatesEvenAndOdd: Bool { false }
-    @inline(__always) static var elementBits: Int { 8 }
+    @inline(__always) static var sixteenthBits: Int { 128 }
 
     @inline(__always)
     static func chunk(_ weight: UnsafePointer<qk_weight>, _ index: Int) -> (SIMD16<Float>, SIMD16<Float>) {
@@ -179,12 +233,24 @@ enum Signed8Format: PanelFormat {
 /// Plain float32.
 enum Float32Format: PanelFormat {
     @inline(__always) static var separatesEvenAndOdd: Bool { false }
-    @inline(__always) static var elementBits: Int { 32 }
+    @inline(__always) static var sixteenthBits: Int { 512 }
 
     @inline(__always)
     static func chunk(_ weight: UnsafePointer<qk_weight>, _ index: Int) -> (SIMD16<Float>, SIMD16<Float>) {
         let bytes = weight.pointee.elements.unsafelyUnwrapped
         return (qk_load(bytes + (index &* 4)), qk_load(bytes + (index &* 4 &+ 64)))
+    }
+
+    /// Rows of an adapter's matrix are short.
+    @inline(__always)
+    static func partialChunk(
+        _ weight: UnsafePointer<qk_weight>, _ index: Int, count: Int
+    ) -> (SIMD16<Float>, SIMD16<Float>) {
+        let floats = weight.pointee.elements.unsafelyUnwrapped.assumingMemoryBound(to: Float.self) + index
+        return (
+            qk_load_first(floats, Int64(min(count, 16))),
+            count > 16 ? qk_load_first(floats + 16, Int64(count &- 16)) : SIMD16(repeating: 0)
+        )
     }
 
     @inline(__always)
@@ -196,13 +262,26 @@ enum Float32Format: PanelFormat {
 /// Plain bfloat16.
 enum BFloat16Format: PanelFormat {
     @inline(__always) static var separatesEvenAndOdd: Bool { false }
-    @inline(__always) static var elementBits: Int { 16 }
+    @inline(__always) static var sixteenthBits: Int { 256 }
 
     @inline(__always)
     static func chunk(_ weight: UnsafePointer<qk_weight>, _ index: Int) -> (SIMD16<Float>, SIMD16<Float>) {
         let bytes = weight.pointee.elements.unsafelyUnwrapped
         return (qk_load_bfloat16(bytes + (index &* 2)), qk_load_bfloat16(bytes + (index &* 2 &+ 32)))
     }
+
+    #if ISA_AVX512BF16
+    /// As they lie there.
+    @inline(__always)
+    static func pairs(_ weight: UnsafePointer<qk_weight>, row: Int, column: Int) -> SIMD16<Float> {
+        let columns = Int(weight.pointee.columns)
+        if column &+ 32 <= columns {
+            return qk_load(weight.pointee.elements.unsafelyUnwrapped + (row &* columns &+ column) &* 2)
+        }
+        let (first, second) = looseColumns(weight, row: row, column: column)
+        return qk_narrow_bfloat16(first, second)
+    }
+    #endif
 
     @inline(__always)
     static func element(_ weight: UnsafePointer<qk_weight>, _ index: Int) -> Float {
@@ -214,7 +293,7 @@ enum BFloat16Format: PanelFormat {
 /// Plain float16.
 enum Float16Format: PanelFormat {
     @inline(__always) static var separatesEvenAndOdd: Bool { false }
-    @inline(__always) static var elementBits: Int { 16 }
+    @inline(__always) static var sixteenthBits: Int { 256 }
 
     @inline(__always)
     static func chunk(_ weight: UnsafePointer<qk_weight>, _ index: Int) -> (SIMD16<Float>, SIMD16<Float>) {
@@ -245,6 +324,8 @@ func withFormat<Operation: FormatOperation>(
     case Int32(QK_STORAGE_SIGNED8): Operation.run(Signed8Format.self, argument)
     case Int32(QK_STORAGE_BFLOAT16): Operation.run(BFloat16Format.self, argument)
     case Int32(QK_STORAGE_FLOAT16): Operation.run(Float16Format.self, argument)
+    case Int32(QK_STORAGE_BLOCKS8): Operation.run(Blocks8Format.self, argument)
+    case Int32(QK_STORAGE_BLOCKS4): Operation.run(Blocks4Format.self, argument)
     default: Operation.run(Float32Format.self, argument)
     }
 }

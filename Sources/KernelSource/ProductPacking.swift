@@ -1,6 +1,6 @@
 internal import CIntrinsics
 
-/// Packs rows as `qk_pack_task` describes.
+/// Packs one block of one tile as `qk_pack_task` describes.
 @inline(__always)
 func packRows(_ task: UnsafePointer<qk_pack_task>) {
     #if ISA_AVX512BF16
@@ -22,23 +22,15 @@ private func packRows<Arithmetic: ProductArithmetic>(
     let columns = Int(task.pointee.columns)
     let block = Int(task.pointee.reduction_block)
     let paddedRows = ProductShape.paddedRows(rows)
-    let firstTile = Int(task.pointee.first_tile)
-    for tile in firstTile..<firstTile &+ Int(task.pointee.tile_count) {
-        let row = tile &* ProductShape.rows
-        let height = min(ProductShape.rows, paddedRows &- row)
-        let valid = min(height, rows &- row)
-        var start = 0
-        while start < columns {
-            let length = min(block, (columns &- start &+ 31) & ~31)
-            // Blocks before this one are full: they hold `start` columns of all rows; then come the tiles before.
-            let target =
-                packed + (paddedRows &* start &+ row &* length) / Arithmetic.unitLength
-            packTile(
-                arithmetic, x + (row &* stride &+ start), stride: stride, rows: valid, height: height,
-                columns: min(length, columns &- start), length: length, into: target)
-            start &+= block
-        }
-    }
+    let start = Int(task.pointee.first_column)
+    let row = Int(task.pointee.tile) &* ProductShape.rows
+    let height = min(ProductShape.rows, paddedRows &- row)
+    let length = min(block, (columns &- start &+ 31) & ~31)
+    // Blocks before this one are full: they hold `start` columns of all rows; then come the tiles before.
+    packTile(
+        arithmetic, x + (row &* stride &+ start), stride: stride, rows: min(height, rows &- row), height: height,
+        columns: min(length, columns &- start), length: length,
+        into: packed + (paddedRows &* start &+ row &* length) / Arithmetic.unitLength)
 }
 
 /// One tile of one reduction block: [length / unitLength][height] units.

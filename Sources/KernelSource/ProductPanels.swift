@@ -88,9 +88,9 @@ func fetchAhead<Format: PanelFormat>(
     _ format: Format.Type, _ weight: UnsafePointer<qk_weight>, row: Int, column: Int, count: Int
 ) {
     let index = row &* Int(weight.pointee.columns) &+ column
-    let bytes = weight.pointee.elements.unsafelyUnwrapped + ((index &* Format.elementBits) &>> 3)
+    let bytes = weight.pointee.elements.unsafelyUnwrapped + ((index &* Format.sixteenthBits) &>> 7)
     var offset = 0
-    while offset < (count &* Format.elementBits) &>> 3 {
+    while offset < (count &* Format.sixteenthBits) &>> 7 {
         qk_prefetch(bytes + offset)
         offset &+= 64
     }
@@ -104,18 +104,26 @@ private func stageRow<Format: PanelFormat, Arithmetic: ProductArithmetic>(
 ) {
     var target = target
     var position = column
-    while position < column &+ length {
-        #if ISA_AVX512BF16
-        if Arithmetic.unitLength == 2 {
-            let (first, second) = Format.columns(weight, row: row, column: position)
-            let narrow =
-                Format.separatesEvenAndOdd ? qk_zip_bfloat16(first, second) : qk_narrow_bfloat16(first, second)
-            qk_store(target, narrow)
+    let end = column &+ length
+    #if ISA_AVX512BF16
+    if Arithmetic.unitLength == 2 {
+        if position & 32 != 0 && position < end {
+            qk_store(target, Format.pairs(weight, row: row, column: position))
             target += 16
             position &+= 32
-            continue
         }
-        #endif
+        while position &+ 64 <= end {
+            let (first, second) = Format.twicePairs(weight, row: row, column: position)
+            qk_store(target, first)
+            qk_store(target + 16, second)
+            target += 32
+            position &+= 64
+        }
+        if position < end { qk_store(target, Format.pairs(weight, row: row, column: position)) }
+        return
+    }
+    #endif
+    while position < end {
         let (low, high) = Format.orderedColumns(weight, row: row, column: position)
         qk_store(target, low)
         qk_store(target + 16, high)
@@ -128,7 +136,7 @@ private func stageRow<Format: PanelFormat, Arithmetic: ProductArithmetic>(
 ///
 /// - Parameters:
 ///   - row: the first row of the reduction block; `length` rows, a multiple of 32, zero from the last row on.
-///   - column: the first column; a multiple of 32 where panels are 32 wide, of 16 where they are 16 wide.
+///   - column: the first column, a multiple of 32.
 ///   - panelCount: panels to fill, `panelFloats` apart.
 @inline(__always)
 func fillGradientPanels<Format: PanelFormat, Arithmetic: ProductArithmetic>(
@@ -137,42 +145,77 @@ func fillGradientPanels<Format: PanelFormat, Arithmetic: ProductArithmetic>(
 ) {
     let rows = Int(weight.pointee.rows)
     let width = panelCount &* ProductShape.columns
-    var step = 0
-    while step < length {
-        let source = row &+ step
-        let inside = source < rows
-        let unit = step / Arithmetic.unitLength
-        fetchAhead(format, weight, row: source &+ 16, column: column, count: width)
-        if Arithmetic.unitLength == 2 {
-            fetchAhead(format, weight, row: source &+ 17, column: column, count: width)
+    #if ISA_AVX512BF16
+    if Arithmetic.unitLength == 2 {
+        var step = 0
+        while step < length {
+            fillPairs(
+                format, weight, row: row &+ step, column: column, width: width, panels: panels + step &* 16)
+            step &+= 2
         }
+        return
+    }
+    #endif
+    for step in 0..<length {
+        let source = row &+ step
+        fetchAhead(format, weight, row: source &+ 16, column: column, count: width)
         var position = 0
         while position < width {
             var low = SIMD16<Float>(repeating: 0)
             var high = SIMD16<Float>(repeating: 0)
-            if inside { (low, high) = Format.orderedColumns(weight, row: source, column: column &+ position) }
-            #if ISA_AVX512BF16
-            if Arithmetic.unitLength == 2 {
-                var nextLow = SIMD16<Float>(repeating: 0)
-                var nextHigh = SIMD16<Float>(repeating: 0)
-                if source &+ 1 < rows {
-                    (nextLow, nextHigh) = Format.orderedColumns(weight, row: source &+ 1, column: column &+ position)
-                }
-                low = qk_zip_bfloat16(low, nextLow)
-                high = qk_zip_bfloat16(high, nextHigh)
-            }
-            #endif
+            if source < rows { (low, high) = Format.orderedColumns(weight, row: source, column: column &+ position) }
             #if ISA_AVX512 || ISA_AVX512BF16
-            let panel = panels + ((position >> 5) &* ProductShape.panelFloats &+ unit &* 32)
+            let panel = panels + ((position >> 5) &* ProductShape.panelFloats &+ step &* 32)
             qk_store(panel, low)
             qk_store(panel + 16, high)
             #else
-            let panel = panels + ((position >> 4) &* ProductShape.panelFloats &+ unit &* 16)
+            let panel = panels + ((position >> 4) &* ProductShape.panelFloats &+ step &* 16)
             qk_store(panel, low)
             if position &+ 16 < width { qk_store(panel + ProductShape.panelFloats, high) }
             #endif
             position &+= 32
         }
-        step &+= Arithmetic.unitLength
     }
 }
+
+#if ISA_AVX512BF16
+/// One step of all panels of an input gradient in bfloat16: the pairs are elements of two rows.
+@inline(__always)
+private func fillPairs<Format: PanelFormat>(
+    _ format: Format.Type, _ weight: UnsafePointer<qk_weight>, row: Int, column: Int, width: Int,
+    panels: UnsafeMutablePointer<Float>
+) {
+    let rows = Int(weight.pointee.rows)
+    let zero = SIMD16<Float>(repeating: 0)
+    fetchAhead(format, weight, row: row &+ 16, column: column, count: width)
+    fetchAhead(format, weight, row: row &+ 17, column: column, count: width)
+    @inline(__always)
+    func store(_ first: SIMD16<Float>, _ second: SIMD16<Float>, _ panel: UnsafeMutablePointer<Float>) {
+        qk_store(panel, qk_interleave_low_bfloat16(first, second))
+        qk_store(panel + 16, qk_interleave_high_bfloat16(first, second))
+    }
+    @inline(__always)
+    func storeSingle(_ position: Int, _ panel: UnsafeMutablePointer<Float>) {
+        let first = row < rows ? Format.pairs(weight, row: row, column: position) : zero
+        let second = row &+ 1 < rows ? Format.pairs(weight, row: row &+ 1, column: position) : zero
+        store(first, second, panel)
+    }
+    var panel = panels
+    var position = column
+    let end = column &+ width
+    if position & 32 != 0 && position < end {
+        storeSingle(position, panel)
+        panel += ProductShape.panelFloats
+        position &+= 32
+    }
+    while position &+ 64 <= end {
+        let first = row < rows ? Format.twicePairs(weight, row: row, column: position) : (zero, zero)
+        let second = row &+ 1 < rows ? Format.twicePairs(weight, row: row &+ 1, column: position) : (zero, zero)
+        store(first.0, second.0, panel)
+        store(first.1, second.1, panel + ProductShape.panelFloats)
+        panel += 2 &* ProductShape.panelFloats
+        position &+= 64
+    }
+    if position < end { storeSingle(position, panel) }
+}
+#endif

@@ -9,7 +9,7 @@ typealias TileRow = InlineArray<1, SIMD16<Float>>
 /// Where the sums of a tile go.
 ///
 /// A sum over several reduction blocks is block 0 + block 1 + …, each block summed from zero in the order of the
-/// reduction; then the bias is added; then, where asked, the result is added to y.
+/// reduction; then the bias is added; then what `addend` holds.
 enum TileOutput {
     /// Block 0 of several: sums = block.
     @inline(__always) static var startSums: Int { 0 }
@@ -21,25 +21,32 @@ enum TileOutput {
     @inline(__always) static var finish: Int { 3 }
 }
 
-/// Multiplies a tile of packed rows with a panel and hands over the sums.
+/// What a tile multiplies and where it puts the sums; a tuple, because a structure would leave this module.
 ///
-/// - Parameters:
-///   - steps: units of the reduction.
-///   - x: [steps][Height] units.
-///   - panel: [steps][ProductShape.columns] units, aligned to 64.
-///   - sums: [Height][ProductShape.columns] of the tile, contiguous.
-///   - y: first output of the first row; only the first `rows` rows are stored.
+/// - steps: units of the reduction.
+/// - x: [steps][height] units.
+/// - panel: [steps][ProductShape.columns] units, aligned to 64.
+/// - lowRank: steps of the float32 product of `left` (row-major) and `right` [lowRank][ProductShape.columns] that
+///   follows the block in the same accumulators; 0 for none.
+/// - sums: [height][ProductShape.columns] of the tile, contiguous.
+/// - y: first output of the first row, of floats or, where `narrow`, of bfloat16; only the first `rows` rows are stored.
+typealias TileTask = (
+    steps: Int, x: UnsafePointer<Float>, panel: UnsafePointer<SIMD16<Float>>, lowRank: Int,
+    left: UnsafePointer<Float>, leftStride: Int, right: UnsafePointer<SIMD16<Float>>, output: Int,
+    sums: UnsafeMutablePointer<Float>, rows: Int, y: UnsafeMutableRawPointer, yStride: Int, narrow: Bool,
+    bias: UnsafePointer<Float>?, addend: UnsafePointer<Float>?, addendStride: Int
+)
+
+/// Multiplies a tile of packed rows with a panel and hands over the sums.
 @inline(__always)
 func tile<Arithmetic: ProductArithmetic, let Height: Int>(
-    _ arithmetic: Arithmetic.Type, _ zero: InlineArray<Height, TileRow>, steps: Int, x: UnsafePointer<Float>,
-    panel: UnsafePointer<SIMD16<Float>>, output: Int, sums: UnsafeMutablePointer<Float>, rows: Int,
-    y: UnsafeMutablePointer<Float>, yStride: Int, bias: UnsafePointer<Float>?, adding: Bool
+    _ arithmetic: Arithmetic.Type, _ zero: InlineArray<Height, TileRow>, _ task: TileTask
 ) {
     var accumulators = zero
-    var x = x
-    var panel = panel
-    let ahead = Height &* steps
-    for _ in 0..<steps {
+    var x = task.x
+    var panel = task.panel
+    let ahead = Height &* task.steps
+    for _ in 0..<task.steps {
         qk_prefetch_second_level(x + ahead)
         #if ISA_AVX512 || ISA_AVX512BF16
         let first = panel[0]
@@ -59,75 +66,77 @@ func tile<Arithmetic: ProductArithmetic, let Height: Int>(
         x += Height
         panel += ProductShape.vectors
     }
+    addLowRank(&accumulators, task)
     for row in 0..<Height {
         for vector in 0..<ProductShape.vectors {
-            let place = sums + (row &* ProductShape.columns &+ vector &* 16)
+            let place = task.sums + (row &* ProductShape.columns &+ vector &* 16)
             var sum = accumulators[row][vector]
-            if output == TileOutput.addToSums || output == TileOutput.finishSums { sum = qk_load(place) + sum }
-            if output == TileOutput.startSums || output == TileOutput.addToSums {
+            if task.output == TileOutput.addToSums || task.output == TileOutput.finishSums {
+                sum = qk_load(place) + sum
+            }
+            if task.output == TileOutput.startSums || task.output == TileOutput.addToSums {
                 qk_store(place, sum)
-            } else if row < rows {
-                if let bias { sum = sum + qk_load(bias + vector &* 16) }
-                let target = y + (row &* yStride &+ vector &* 16)
-                if adding { sum = qk_load(target) + sum }
-                qk_store(target, sum)
+            } else if row < task.rows {
+                if let bias = task.bias { sum = sum + qk_load(bias + vector &* 16) }
+                if let addend = task.addend { sum = qk_load(addend + (row &* task.addendStride &+ vector &* 16)) + sum }
+                storeSums(task, row: row, column: vector &* 16, sum, count: 16)
             }
         }
     }
 }
 
+/// Puts `count` finished sums where they belong.
+@inline(__always)
+func storeSums(_ task: TileTask, row: Int, column: Int, _ sums: SIMD16<Float>, count: Int) {
+    let place = row &* task.yStride &+ column
+    #if ISA_AVX512BF16
+    if task.narrow {
+        qk_store_bfloat16(task.y + place &* 2, sums, Int64(count))
+        return
+    }
+    #endif
+    let target = task.y.assumingMemoryBound(to: Float.self) + place
+    if count == 16 { qk_store(target, sums) } else { qk_store_first(target, sums, Int64(count)) }
+}
+
+/// accumulators += left · right in float32; rows of the tile behind the last repeat it.
+@inline(__always)
+private func addLowRank<let Height: Int>(_ accumulators: inout InlineArray<Height, TileRow>, _ task: TileTask) {
+    var left = task.left
+    var right = task.right
+    for _ in 0..<task.lowRank {
+        for row in 0..<Height {
+            let broadcast = SIMD16<Float>(repeating: left[min(row, task.rows &- 1) &* task.leftStride])
+            for vector in 0..<ProductShape.vectors {
+                accumulators[row][vector] = qk_multiply_add(right[vector], broadcast, accumulators[row][vector])
+            }
+        }
+        left += 1
+        right += ProductShape.vectors
+    }
+}
+
 /// The tile of any height that packing produces.
 @inline(__always)
-func anyTile<Arithmetic: ProductArithmetic>(
-    _ arithmetic: Arithmetic.Type, height: Int, steps: Int, x: UnsafePointer<Float>,
-    panel: UnsafePointer<SIMD16<Float>>, output: Int, sums: UnsafeMutablePointer<Float>, rows: Int,
-    y: UnsafeMutablePointer<Float>, yStride: Int, bias: UnsafePointer<Float>?, adding: Bool
-) {
+func anyTile<Arithmetic: ProductArithmetic>(_ arithmetic: Arithmetic.Type, height: Int, _ task: TileTask) {
     let zero = TileRow(repeating: SIMD16(repeating: 0))
     #if ISA_AVX512 || ISA_AVX512BF16
     switch height {
-    case 12:
-        tile(
-            arithmetic, InlineArray<12, TileRow>(repeating: zero), steps: steps, x: x, panel: panel, output: output,
-            sums: sums, rows: rows, y: y, yStride: yStride, bias: bias, adding: adding)
-    case 8:
-        tile(
-            arithmetic, InlineArray<8, TileRow>(repeating: zero), steps: steps, x: x, panel: panel, output: output,
-            sums: sums, rows: rows, y: y, yStride: yStride, bias: bias, adding: adding)
-    default:
-        tile(
-            arithmetic, InlineArray<4, TileRow>(repeating: zero), steps: steps, x: x, panel: panel, output: output,
-            sums: sums, rows: rows, y: y, yStride: yStride, bias: bias, adding: adding)
+    case 12: tile(arithmetic, InlineArray<12, TileRow>(repeating: zero), task)
+    case 8: tile(arithmetic, InlineArray<8, TileRow>(repeating: zero), task)
+    default: tile(arithmetic, InlineArray<4, TileRow>(repeating: zero), task)
     }
     #elseif ISA_AVX2 || arch(arm64)
     switch height {
-    case 6:
-        tile(
-            arithmetic, InlineArray<6, TileRow>(repeating: zero), steps: steps, x: x, panel: panel, output: output,
-            sums: sums, rows: rows, y: y, yStride: yStride, bias: bias, adding: adding)
-    case 4:
-        tile(
-            arithmetic, InlineArray<4, TileRow>(repeating: zero), steps: steps, x: x, panel: panel, output: output,
-            sums: sums, rows: rows, y: y, yStride: yStride, bias: bias, adding: adding)
-    default:
-        tile(
-            arithmetic, InlineArray<2, TileRow>(repeating: zero), steps: steps, x: x, panel: panel, output: output,
-            sums: sums, rows: rows, y: y, yStride: yStride, bias: bias, adding: adding)
+    case 6: tile(arithmetic, InlineArray<6, TileRow>(repeating: zero), task)
+    case 4: tile(arithmetic, InlineArray<4, TileRow>(repeating: zero), task)
+    default: tile(arithmetic, InlineArray<2, TileRow>(repeating: zero), task)
     }
     #else
     switch height {
-    case 3:
-        tile(
-            arithmetic, InlineArray<3, TileRow>(repeating: zero), steps: steps, x: x, panel: panel, output: output,
-            sums: sums, rows: rows, y: y, yStride: yStride, bias: bias, adding: adding)
-    case 2:
-        tile(
-            arithmetic, InlineArray<2, TileRow>(repeating: zero), steps: steps, x: x, panel: panel, output: output,
-            sums: sums, rows: rows, y: y, yStride: yStride, bias: bias, adding: adding)
-    default:
-        tile(
-            arithmetic, InlineArray<1, TileRow>(repeating: zero), steps: steps, x: x, panel: panel, output: output,
-            sums: sums, rows: rows, y: y, yStride: yStride, bias: bias, adding: adding)
+    case 3: tile(arithmetic, InlineArray<3, TileRow>(repeating: zero), task)
+    case 2: tile(arithmetic, InlineArray<2, TileRow>(repeating: zero), task)
+    default: tile(arithmetic, InlineArray<1, TileRow>(repeating: zero), task)
     }
     #endif
 }

@@ -153,6 +153,9 @@ func multiplyWords<Product: WordProduct>(_ product: Product.Type, _ task: Unsafe
     }
 }
 
+/// Columns whose scales are looked up before their codes are met.
+@inline(__always) private var scaledColumns: Int { 4096 }
+
 /// One row of W times `Rows` rows of X.
 @inline(__always)
 private func multiplyWordRow<Product: WordProduct, let Rows: Int>(
@@ -160,36 +163,90 @@ private func multiplyWordRow<Product: WordProduct, let Rows: Int>(
     zero: InlineArray<Rows, SIMD16<Float>>, y: UnsafeMutablePointer<Float>, yStride: Int, bias: Float?, adding: Bool
 ) {
     let columns = Int(weight.pointee.columns)
-    let bytes = weight.pointee.elements.unsafelyUnwrapped
+    let elements = weight.pointee.elements.unsafelyUnwrapped
     let table = Product.table(qk_load(weight.pointee.table.unsafelyUnwrapped))
-    let shift = Int(weight.pointee.block_shift)
     var sums = zero
-    var x = x
-    var index = output &* columns
-    let end = index &+ columns
-    while index &+ 128 <= end {
-        let codes = qk_load_words(bytes + (index &>> 1))
-        qk_prefetch(bytes + ((index &>> 1) &+ 2048))
-        let scales = qk_two_halves(
-            blockScale(weight, index &>> shift), blockScale(weight, (index &+ 64) &>> shift))
-        var products = zero
-        Product.add(&products, codes, table: table, x: x, xStride: xStride)
-        for row in 0..<Rows { sums[row] = qk_multiply_add(products[row], scales, sums[row]) }
-        x += Product.vectors &* 16
-        index &+= 128
-    }
-    if index < end {
-        // 64 codes are left. The other lanes meet zeros of X.
-        let codes = qk_load_half_words(bytes + (index &>> 1))
-        let scales = qk_splat(blockScale(weight, index &>> shift))
-        var products = zero
-        Product.add(&products, codes, table: table, x: x, xStride: xStride)
-        for row in 0..<Rows { sums[row] = qk_multiply_add(products[row], scales, sums[row]) }
+    withUnsafeTemporaryAllocation(byteCount: 320, alignment: 16) { memory in
+        let scales = memory.baseAddress.unsafelyUnwrapped.assumingMemoryBound(to: Float.self)
+        var start = 0
+        while start < columns {
+            let count = min(scaledColumns, columns &- start)
+            lookUpScales(weight, index: output &* columns &+ start, count: count &>> 6, into: scales)
+            var codes = elements + (output &* columns &+ start) &>> 1
+            var x = x + start / 128 &* Product.vectors &* 16
+            var scale = UnsafePointer(scales)
+            for _ in 0..<count &>> 7 {
+                qk_prefetch(codes + 2048)
+                addWords(product, qk_load_words(codes), table, qk_load_two_halves(scale), x, xStride, zero, &sums)
+                codes += 64
+                scale += 2
+                x += Product.vectors &* 16
+            }
+            // 64 codes may be left. The other lanes meet zeros of X.
+            if count & 64 != 0 {
+                addWords(product, qk_load_half_words(codes), table, qk_splat(scale[0]), x, xStride, zero, &sums)
+            }
+            start &+= scaledColumns
+        }
     }
     for row in 0..<Rows {
         var sum = qk_sum(sums[row])
         if let bias { sum = sum + bias }
         let target = y + row &* yStride
         target.pointee = adding ? target.pointee + sum : sum
+    }
+}
+
+/// sums += scales times the products of 128 codes.
+@inline(__always)
+private func addWords<Product: WordProduct, let Rows: Int>(
+    _ product: Product.Type, _ codes: SIMD16<UInt32>, _ table: SIMD16<Float>, _ scales: SIMD16<Float>,
+    _ x: UnsafePointer<Float>, _ xStride: Int, _ zero: InlineArray<Rows, SIMD16<Float>>,
+    _ sums: inout InlineArray<Rows, SIMD16<Float>>
+) {
+    var products = zero
+    Product.add(&products, codes, table: table, x: x, xStride: xStride)
+    for row in 0..<Rows { sums[row] = qk_multiply_add(products[row], scales, sums[row]) }
+}
+
+/// The scales of `count` (at most 64) groups of 64 elements from an index on, a multiple of 64; `scales` has room for 80.
+@inline(__always)
+private func lookUpScales(
+    _ weight: UnsafePointer<qk_weight>, index: Int, count: Int, into scales: UnsafeMutablePointer<Float>
+) {
+    let shift = Int(weight.pointee.block_shift)
+    if let plain = weight.pointee.scales {
+        for group in 0..<count {
+            let block = (index &+ group &<< 6) &>> shift
+            scales[group] = plain.loadUnaligned(fromByteOffset: block &* 4, as: Float.self)
+        }
+        return
+    }
+    let codes = weight.pointee.scale_codes.unsafelyUnwrapped
+    let map = weight.pointee.scale_map.unsafelyUnwrapped
+    let absmax = weight.pointee.scale_absmax.unsafelyUnwrapped
+    for group in 0..<count {
+        let block = (index &+ group &<< 6) &>> shift
+        let code = Int(codes.load(fromByteOffset: block, as: UInt8.self))
+        scales[group] = map.loadUnaligned(fromByteOffset: code &* 4, as: Float.self)
+    }
+    // As `blockScale` does it: multiply, then add. 256 blocks share a factor, so few vectors have two.
+    let offset = qk_splat(weight.pointee.scale_offset)
+    var group = 0
+    while group < count {
+        let first = (index &+ group &<< 6) &>> (shift &+ 8)
+        let last = (index &+ min(group &+ 15, count &- 1) &<< 6) &>> (shift &+ 8)
+        let factor = qk_splat(absmax.loadUnaligned(fromByteOffset: first &* 4, as: Float.self))
+        if first == last {
+            let product = qk_load(scales + group) * factor
+            qk_store(scales + group, product + offset)
+        } else {
+            for place in group..<min(group &+ 16, count) {
+                let block = (index &+ place &<< 6) &>> shift
+                let product = scales[place] * absmax.loadUnaligned(fromByteOffset: block &>> 8 &* 4, as: Float.self)
+                scales[place] = product + weight.pointee.scale_offset
+            }
+        }
+        group &+= 16
     }
 }

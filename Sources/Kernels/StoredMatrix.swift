@@ -36,6 +36,13 @@ package struct StoredMatrix: @unchecked Sendable {
         case table4(codes: UnsafeRawPointer, table: UnsafePointer<Float>, scales: BlockScales)
         /// Signed 8-bit codes: value = code * scale, the scale being the block's absmax / 127.
         case signed8(codes: UnsafeRawPointer, scales: BlockScales)
+        /// Blocks of 32 elements, 34 bytes each: a float16 scale, then signed 8-bit codes; value = code * scale. Columns are
+        /// a multiple of 32.
+        case blocks8(UnsafeRawPointer)
+        /// Blocks of 32 elements, 18 bytes each: a float16 scale, then 16 bytes, byte i holding the code of element i in
+        /// its low half and that of element i + 16 in its high half; value = (code - 8) * scale. Columns are a multiple
+        /// of 32.
+        case blocks4(UnsafeRawPointer)
     }
 
     /// N, outputs.

@@ -28,36 +28,24 @@ package struct FrozenLinear: @unchecked Sendable {
     /// N, outputs.
     package var outputs: Int { isTransposed ? matrix.columns : matrix.rows }
 
-    /// y [M, N] = x [M, K]·Wᵀ + b. Cost 2·M·N·K.
-    package func forward(_ x: FloatMatrix, into y: FloatMatrix, _ context: ComputeContext, _ scratch: Scratch) {
-        guard !isTransposed else { return forwardTransposed(x, into: y, context, scratch) }
-        context.forward(x, matrix, bias: bias, into: y, adding: false, computeType: nil, scratch: scratch.bytes)
+    /// y [M, N] = x [M, K]·Wᵀ + b, with what else is added to it, to be done with other products. Cost 2·M·N·K.
+    package func product(into y: ActivationMatrix, addend: FloatMatrix?, lowRank: LowRankTerm?) -> ForwardProduct {
+        ForwardProduct(matrix, isTransposed: isTransposed, bias: bias, into: y, addend: addend, lowRank: lowRank)
     }
 
-    /// The same for one to a few rows, bound by the bandwidth of memory (decoding).
+    /// dY [M, N]·W, with what else is added to it, to be done with other products. Cost 2·M·N·K.
+    package func gradient(_ dY: FloatMatrix, lowRank: LowRankTerm?) -> GradientProduct {
+        GradientProduct(dY, matrix, isTransposed: isTransposed, lowRank: lowRank)
+    }
+
+    /// y [M, N] = x [M, K]·Wᵀ + b for one to a few rows, bound by the bandwidth of memory (decoding).
     package func forwardFewRows(_ x: FloatMatrix, into y: FloatMatrix, _ context: ComputeContext, _ scratch: Scratch) {
-        guard !isTransposed else { return forwardTransposed(x, into: y, context, scratch) }
-        context.forwardFewRows(x, matrix, bias: bias, into: y, adding: false, computeType: nil, scratch: scratch.bytes)
-    }
-
-    /// dX [M, K] = dY [M, N]·W, or added to what dX holds. Cost 2·M·N·K.
-    package func backward(
-        _ dY: FloatMatrix, into dX: FloatMatrix, adding: Bool, _ context: ComputeContext, _ scratch: Scratch
-    ) {
-        if isTransposed {
-            context.forward(
-                dY, matrix, bias: nil, into: dX, adding: adding, computeType: nil, scratch: scratch.bytes)
-        } else {
-            context.inputGradient(dY, matrix, into: dX, adding: adding, computeType: nil, scratch: scratch.bytes)
+        guard !isTransposed else {
+            // Reading columns of a row-major matrix a few rows at a time gains nothing.
+            let product = product(into: .float32(y), addend: nil, lowRank: nil)
+            return context.forward(x, [product], scratch: scratch.bytes)
         }
-    }
-
-    /// x·W with W stored [K, N] is the product that gives the input gradient of a matrix stored so.
-    private func forwardTransposed(
-        _ x: FloatMatrix, into y: FloatMatrix, _ context: ComputeContext, _ scratch: Scratch
-    ) {
-        context.inputGradient(x, matrix, into: y, adding: false, computeType: nil, scratch: scratch.bytes)
-        if let bias { context.add(row: bias, into: y) }
+        context.forwardFewRows(x, matrix, bias: bias, into: y, adding: false, computeType: nil, scratch: scratch.bytes)
     }
 }
 

@@ -17,10 +17,10 @@ import Testing
         #expect(test.checks.allSatisfy { $0.share <= worst.share })
     }
 
-    /// Products of ten storages (forward, gradient, few rows; gathered rows once), attention, everything elementwise,
+    /// Products of twelve storages (forward, gradient, few rows; gathered rows once), attention, everything elementwise,
     /// quantizers of four formats, byte planes.
     private static func checkCount(_ set: InstructionSet) -> Int {
-        10 * (set.hasBFloat16Products ? 6 : 3) + 10 + 10 + 12 + 8 + 1
+        12 * (set.hasBFloat16Products ? 6 : 3) + 12 + 10 + 12 + 8 + 1
     }
 
     /// A kernel broken in one way, and words of the checks that must notice.

@@ -54,6 +54,11 @@ QK_INLINE void qk_store(void *address, qk_float16x value) { __builtin_memcpy(add
 QK_INLINE void qk_store_first(float *address, qk_float16x value, int64_t count) {
 #if defined(__AVX512F__)
     _mm512_mask_storeu_ps(address, (__mmask16)((1u << count) - 1), (__m512)value);
+#elif defined(__AVX2__)
+    __m256i limit = _mm256_set1_epi32((int)count), places = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    _mm256_maskstore_ps(address, _mm256_cmpgt_epi32(limit, places), (__m256)value.lo);
+    __m256i high = _mm256_add_epi32(places, _mm256_set1_epi32(8));
+    _mm256_maskstore_ps(address + 8, _mm256_cmpgt_epi32(limit, high), (__m256)value.hi);
 #else
     for (int64_t lane = 0; lane < count; lane++) address[lane] = value[lane];
 #endif
@@ -63,6 +68,12 @@ QK_INLINE void qk_store_first(float *address, qk_float16x value, int64_t count) 
 QK_INLINE qk_float16x qk_load_first(const float *address, int64_t count) {
 #if defined(__AVX512F__)
     return (qk_float16x)_mm512_maskz_loadu_ps((__mmask16)((1u << count) - 1), address);
+#elif defined(__AVX2__)
+    __m256i limit = _mm256_set1_epi32((int)count), places = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    __m256i high = _mm256_add_epi32(places, _mm256_set1_epi32(8));
+    qk_float8x first = (qk_float8x)_mm256_maskload_ps(address, _mm256_cmpgt_epi32(limit, places));
+    qk_float8x second = (qk_float8x)_mm256_maskload_ps(address + 8, _mm256_cmpgt_epi32(limit, high));
+    return __builtin_shufflevector(first, second, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
 #else
     qk_float16x value = 0;
     for (int64_t lane = 0; lane < count; lane++) value[lane] = address[lane];
@@ -128,10 +139,15 @@ QK_INLINE qk_uint16x qk_load_half_words(const void *address) {
     return __builtin_shufflevector(words, (qk_uint8x)0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 8, 8, 8, 8, 8, 8, 8);
 }
 
-/// 8 lanes of each.
-QK_INLINE qk_float16x qk_two_halves(float first, float second) {
-    return __builtin_shufflevector((qk_float8x)first, (qk_float8x)second, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13,
-        14, 15);
+/// 8 lanes of the float at an address, 8 of the one behind it.
+QK_INLINE qk_float16x qk_load_two_halves(const float *address) {
+#if defined(__AVX512F__)
+    __m512 first = _mm512_set1_ps(address[0]);
+    return (qk_float16x)_mm512_mask_broadcastss_ps(first, (__mmask16)0xff00, _mm_load_ss(address + 1));
+#else
+    return __builtin_shufflevector((qk_float8x)address[0], (qk_float8x)address[1], 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11,
+        12, 13, 14, 15);
+#endif
 }
 
 /// 16 signed bytes as floats.
@@ -273,6 +289,12 @@ QK_INLINE qk_float16x qk_narrow_bfloat16(qk_float16x a, qk_float16x b) {
     return (qk_float16x)_mm512_cvtne2ps_pbh((__m512)b, (__m512)a);
 }
 
+/// Stores the first `count` lanes, 0 <= count <= 16, as bfloat16 rounded to nearest even; nothing behind them is touched.
+QK_INLINE void qk_store_bfloat16(void *address, qk_float16x value, int64_t count) {
+    __m256i words = (__m256i)_mm512_cvtneps_pbh((__m512)value);
+    _mm256_mask_storeu_epi16(address, (__mmask16)((1u << count) - 1), words);
+}
+
 /// a0 b0 a1 b1 … a15 b15 rounded to nearest even.
 QK_INLINE qk_float16x qk_zip_bfloat16(qk_float16x a, qk_float16x b) {
     typedef uint16_t words __attribute__((ext_vector_type(32)));
@@ -280,6 +302,22 @@ QK_INLINE qk_float16x qk_zip_bfloat16(qk_float16x a, qk_float16x b) {
     return (qk_float16x)__builtin_shufflevector(
         both, both, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13,
         29, 14, 30, 15, 31);
+}
+
+/// a0 b0 a1 b1 … a15 b15 of two vectors of 32 bfloat16.
+QK_INLINE qk_float16x qk_interleave_low_bfloat16(qk_float16x a, qk_float16x b) {
+    typedef uint16_t words __attribute__((ext_vector_type(32)));
+    return (qk_float16x)__builtin_shufflevector(
+        (words)a, (words)b, 0, 32, 1, 33, 2, 34, 3, 35, 4, 36, 5, 37, 6, 38, 7, 39, 8, 40, 9, 41, 10, 42, 11, 43, 12,
+        44, 13, 45, 14, 46, 15, 47);
+}
+
+/// a16 b16 … a31 b31 of two vectors of 32 bfloat16.
+QK_INLINE qk_float16x qk_interleave_high_bfloat16(qk_float16x a, qk_float16x b) {
+    typedef uint16_t words __attribute__((ext_vector_type(32)));
+    return (qk_float16x)__builtin_shufflevector(
+        (words)a, (words)b, 16, 48, 17, 49, 18, 50, 19, 51, 20, 52, 21, 53, 22, 54, 23, 55, 24, 56, 25, 57, 26, 58, 27,
+        59, 28, 60, 29, 61, 30, 62, 31, 63);
 }
 
 /// The even ones of 64 bfloat16, those of a before those of b.

@@ -13,6 +13,10 @@ enum {
     QK_STORAGE_TABLE4 = 3,
     /// Signed bytes, a scale for each block.
     QK_STORAGE_SIGNED8 = 4,
+    /// Blocks of 32 in which a float16 scale stands before signed bytes, or before 4-bit codes less 8: element i in the
+    /// low half of byte i, element i + 16 in the high half. Columns are a multiple of 32.
+    QK_STORAGE_BLOCKS8 = 5,
+    QK_STORAGE_BLOCKS4 = 6,
 };
 
 /// A stored weight matrix W [rows, columns], row-major; pointers of any alignment.
@@ -49,9 +53,9 @@ typedef struct {
     int64_t columns;
     int64_t reduction_block;
     void *packed;
-    /// Tiles of the chunk to pack.
-    int64_t first_tile;
-    int64_t tile_count;
+    /// What to pack: one reduction block, from this column on, of one tile of the chunk.
+    int64_t first_column;
+    int64_t tile;
     int32_t bfloat16;
 } qk_pack_task;
 
@@ -62,23 +66,71 @@ typedef struct {
     const void *packed;
     /// Rows of the chunk.
     int64_t rows;
+    /// The part of the weight's columns, or rows where `gradient` is set, that the packed rows meet, and the length of the
+    /// blocks it is reduced in; the first is a multiple of 32.
+    int64_t reduction_start, reduction_end;
     int64_t reduction_block;
     /// The outputs first_output ..< first_output + output_count; first_output is a multiple of tile_columns.
     int64_t first_output;
     int64_t output_count;
-    /// Row 0 of the chunk, output 0.
-    float *y;
+    /// Row 0 of the chunk, output 0: floats, or bfloat16 where `narrow` is set (only where the instruction set has it).
+    void *y;
     int64_t y_stride;
+    int32_t narrow;
     /// Floats for every output, or null.
     const float *bias;
+    /// What the sums are added to (row 0 of the chunk, output 0), y itself or another matrix; or null.
+    const float *addend;
+    int64_t addend_stride;
+    /// A product of low rank that is added in float32: left [rows, low_rank] (row 0 of the chunk) times right, which is
+    /// [low_rank, outputs], or [outputs, low_rank] where `right_by_outputs` is set; its rows are right_stride apart.
+    /// low_rank is 0 where there is none, and low_rank_limit of the table at most.
+    const float *left;
+    int64_t left_stride;
+    const float *right;
+    int64_t right_stride;
+    int64_t low_rank;
+    int32_t right_by_outputs;
     /// workspace_bytes of the table, aligned to 64.
     void *workspace;
-    /// Whether y is added to.
-    int32_t adding;
+    /// Whether the sums go on from those of the task before, in the same workspace, and whether they stay there for the
+    /// next one instead of being finished: products with several weights that add up to one result.
+    int32_t continues;
+    int32_t is_continued;
     /// Whether the weight is reduced over its rows (dY times W) instead of its columns (X times W transposed).
     int32_t gradient;
     int32_t bfloat16;
 } qk_product_task;
+
+/// out [rows, width] = scale * x [rows, length] · factor [length, width], in float32: the order of a sum is that of the
+/// reduction. For widths of a few vectors: x is read in place, once for each 48 columns.
+typedef struct {
+    const float *x;
+    int64_t x_stride;
+    int64_t rows;
+    int64_t length;
+    /// Rows are factor_stride apart, a multiple of 16 that is at least width; all of it is read.
+    const float *factor;
+    int64_t factor_stride;
+    int64_t width;
+    float scale;
+    float *out;
+    int64_t out_stride;
+} qk_thin_task;
+
+/// out [left_count, right_count] += left [rows, left_count] transposed times right [rows, right_count], in float32, row
+/// after row.
+typedef struct {
+    const float *left;
+    int64_t left_stride;
+    int64_t left_count;
+    const float *right;
+    int64_t right_stride;
+    int64_t right_count;
+    int64_t rows;
+    float *out;
+    int64_t out_stride;
+} qk_outer_task;
 
 /// One task of a product of few rows.
 typedef struct {
@@ -107,11 +159,19 @@ typedef struct {
     /// Most rows of a chunk, and most panels (of tile_columns outputs) of a task.
     int32_t chunk_rows;
     int32_t task_panels;
+    /// Largest rank of a low-rank product that a product adds.
+    int32_t low_rank_limit;
     /// Bytes of workspace of a product task.
     int64_t workspace_bytes;
 
     void (*pack)(const qk_pack_task *task);
     void (*product)(const qk_product_task *task);
+    void (*thin_product)(const qk_thin_task *task);
+    void (*outer_product)(const qk_outer_task *task);
+    /// to [columns, to_stride] = from [rows, columns] transposed; to_stride is a multiple of 16, what lies behind the
+    /// rows becomes zero.
+    void (*transpose)(
+        const float *from, int64_t from_stride, int64_t rows, int64_t columns, float *to, int64_t to_stride);
     /// Bytes of one prepared row of X for a weight of `columns` columns.
     int64_t (*prepared_row_bytes)(int64_t columns);
     /// X [rows, weight columns] into the order in which the few-row product of this weight reads it.

@@ -31,7 +31,8 @@ package final class GenerationSession {
         reciprocalSlot = plan.reserve("norm", Float.self, count: rows)
         savedSlot = plan.reserve("low-rank products of the head", Float.self, count: model.head.savedWidth)
         blockSlots = BlockSlots(
-            &plan, name: "layer", tokens: rows, shape: shape, savedWidths: savedWidths(of: model.blocks))
+            &plan, name: "layer", tokens: rows, shape: shape, savedWidths: savedWidths(of: model.blocks),
+            narrows: false)
         workspace = Workspace(
             &plan, model, capacity: rows, largestSequence: rows, headRows: 1, cacheLength: capacity, training: false,
             context)

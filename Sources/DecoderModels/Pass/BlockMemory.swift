@@ -1,3 +1,4 @@
+package import Kernels
 package import Tensors
 
 /// What a layer's forward leaves for its backward, for M tokens.
@@ -23,8 +24,8 @@ package struct BlockMemory {
     /// [M, C], the residual stream between attention and feed-forward.
     package var middle: FloatMatrix
     /// [M, F]. Columns of `gateUp`, where one projection gives both; without `up` the activation is not multiplied.
-    package var gate: FloatMatrix
-    package var up: FloatMatrix?
+    package var gate: ActivationMatrix
+    package var up: ActivationMatrix?
     /// [M, 2F]
     package var gateUp: FloatMatrix?
     /// What the adapters of the linears keep, [M, R] each (no columns where there is none).
@@ -63,10 +64,17 @@ package struct BlockSlots {
     private let attentionOutput, feedForwardOutput: (branch: ArenaSlot, reciprocals: ArenaSlot)?
     private let gate: ArenaSlot
     private let up: ArenaSlot?
+    /// Whether gate and up are bfloat16.
+    private let narrows: Bool
     private let saved: [ArenaSlot]
     private let savedWidths: [Int]
 
-    package init(_ plan: inout ArenaPlan, name: String, tokens: Int, shape: DecoderConfiguration, savedWidths: [Int]) {
+    /// - Parameter narrows: whether gate and up are kept in bfloat16 where they lie apart: half of the memory of the
+    ///   largest activations, whose only use is as input of the activation function.
+    package init(
+        _ plan: inout ArenaPlan, name: String, tokens: Int, shape: DecoderConfiguration, savedWidths: [Int],
+        narrows: Bool
+    ) {
         func reserve(_ what: String, _ width: Int) -> ArenaSlot {
             plan.reserve("\(name): \(what)", Float.self, count: tokens * width)
         }
@@ -94,9 +102,14 @@ package struct BlockSlots {
             gate = reserve("gate and up", 2 * shape.feedForwardWidth)
             up = nil
         } else {
-            gate = reserve("gate", shape.feedForwardWidth)
-            up = shape.names.up == nil ? nil : reserve("up", shape.feedForwardWidth)
+            func reserveGate(_ what: String) -> ArenaSlot {
+                guard narrows else { return reserve(what, shape.feedForwardWidth) }
+                return plan.reserve("\(name): \(what)", UInt16.self, count: tokens * shape.feedForwardWidth)
+            }
+            gate = reserveGate("gate")
+            up = shape.names.up == nil ? nil : reserveGate("up")
         }
+        self.narrows = narrows && shape.names.gateUp == nil
         saved = savedWidths.map { reserve("low-rank products", $0) }
         self.savedWidths = savedWidths
     }
@@ -111,6 +124,13 @@ package struct BlockSlots {
                 branch: matrix(slots.branch, shape.width), reciprocals: matrix(slots.reciprocals, 1).base)
         }
         let inner = shape.feedForwardWidth
+        func activation(_ slot: ArenaSlot) -> ActivationMatrix {
+            guard narrows else { return .float32(matrix(slot, inner)) }
+            guard let base = arena.elements(slot, as: UInt16.self).baseAddress else {
+                fatalError("an arena slot has no memory")
+            }
+            return .bfloat16(BFloat16Matrix(base: base, rows: count, columns: inner))
+        }
         let (query, key, value, fused) = projections.matrices(arena, count: count, shape: shape)
         let gateUp = shape.names.gateUp == nil ? nil : matrix(gate, 2 * inner)
         return BlockMemory(
@@ -124,8 +144,9 @@ package struct BlockSlots {
             },
             attended: matrix(attended, shape.queryWidth), logSumExp: matrix(logSumExp, shape.queryHeads).base,
             attentionOutput: attentionOutput.map(branch), feedForwardOutput: feedForwardOutput.map(branch),
-            middle: matrix(middle, shape.width), gate: gateUp?.columns(0..<inner) ?? matrix(gate, inner),
-            up: gateUp?.columns(inner..<2 * inner) ?? up.map { matrix($0, inner) }, gateUp: gateUp,
+            middle: matrix(middle, shape.width),
+            gate: gateUp.map { .float32($0.columns(0..<inner)) } ?? activation(gate),
+            up: gateUp.map { .float32($0.columns(inner..<2 * inner)) } ?? up.map(activation), gateUp: gateUp,
             saved: zip(saved, savedWidths).map { matrix($0, $1) })
     }
 }

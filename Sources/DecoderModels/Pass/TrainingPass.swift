@@ -152,7 +152,7 @@ extension TrainingPass {
                 let sharing = recompute == .all ? model.blocks : [model.blocks[layer]]
                 return BlockSlots(
                     &plan, name: recompute == .all ? "layer" : "layer \(layer)", tokens: capacity, shape: shape,
-                    savedWidths: savedWidths(of: sharing))
+                    savedWidths: savedWidths(of: sharing), narrows: model.narrowsActivations(context))
             }
             gradients = GradientSlots(&plan, tokens: capacity, shape: shape)
             head = LossHead(&plan, model, largestRows: capacity)

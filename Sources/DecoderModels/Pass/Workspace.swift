@@ -13,6 +13,7 @@ struct Workspace {
     private let scratch: ArenaSlot
     private let droppedWidth: Int
     private let lowRankWidth: Int
+    private let factors: ArenaSlot
 
     init(
         _ plan: inout ArenaPlan, _ model: DecoderModel, capacity: Int, largestSequence: Int, headRows: Int,
@@ -30,12 +31,21 @@ struct Workspace {
         dropped =
             training && model.adapters?.dropout ?? 0 > 0
             ? plan.reserve("dropped-out inputs", Float.self, count: rows * droppedWidth) : nil
-        lowRankWidth = model.adapters?.entries.map(\.rank).max() ?? 0
+        let groups = model.blocks.flatMap(\.groups) + [[model.head]]
+        lowRankWidth = groups.map { $0.reduce(0) { $0 + $1.savedWidth } }.max() ?? 0
         lowRank = plan.reserve("low-rank gradients", Float.self, count: rows * lowRankWidth)
+        factors = plan.reserve(
+            "transposed adapters", Float.self,
+            count: groups.map { $0.reduce(0) { $0 + ($1.delta?.factorCount ?? 0) } }.max() ?? 0)
         // The head's reduction over the vocabulary is long, but only a chunk of rows goes through it.
         var bytes = max(
-            context.productScratchByteCount(rows: capacity, dimension: model.largestBlockDimension),
-            context.productScratchByteCount(rows: headRows, dimension: max(shape.vocabularySize, shape.width)))
+            context.productScratchByteCount(
+                rows: capacity, dimension: model.largestBlockDimension,
+                summed: training
+                    ? model.blocks.flatMap(\.groups).map { $0.reduce(0) { $0 + $1.site.outputs } }.max() ?? 0 : 0,
+                float32Dimension: lowRankWidth),
+            context.productScratchByteCount(
+                rows: headRows, dimension: max(context.packedGradientLength(shape.vocabularySize), shape.width)))
         if let shape = model.blocks.first?.attention {
             bytes = max(bytes, context.attentionForwardScratchByteCount(shape))
             bytes = max(bytes, context.attentionDecodeScratchByteCount(shape, length: cacheLength))
@@ -50,7 +60,9 @@ struct Workspace {
         AdapterRun(
             context: context, scratch: Scratch(UnsafeMutableRawBufferPointer(arena.elements(scratch, as: UInt8.self))),
             dropped: dropped.map { arena.matrix($0, rows: count, columns: droppedWidth) },
-            lowRank: arena.matrix(lowRank, rows: count, columns: lowRankWidth), fewRows: fewRows)
+            lowRank: arena.matrix(lowRank, rows: count, columns: lowRankWidth),
+            factors: arena.matrix(
+                factors, rows: 1, columns: arena.elements(factors, as: Float.self).count), fewRows: fewRows)
     }
 
     func shared(_ arena: Arena, count: Int, _ shape: DecoderConfiguration) -> SharedMemory {
@@ -64,4 +76,13 @@ struct Workspace {
 /// For each linear of a layer, the floats for each token that its adapter keeps, the most of any of the layers.
 func savedWidths(of blocks: [DecoderBlock]) -> [Int] {
     (0..<(blocks.first?.linears.count ?? 0)).map { place in blocks.map { $0.linears[place].savedWidth }.max() ?? 0 }
+}
+
+extension DecoderModel {
+    /// Whether passes over whole sequences keep the inputs of the activation function in bfloat16: where products round
+    /// their inputs to it anyway. Forward and backward then both compute with the rounded values.
+    func narrowsActivations(_ context: ComputeContext) -> Bool {
+        context.computeType == .bfloat16
+            && blocks.allSatisfy { $0.linears.allSatisfy { $0.savedWidth <= context.largestFusedRank } }
+    }
 }

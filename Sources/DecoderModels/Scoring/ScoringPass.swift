@@ -26,7 +26,7 @@ package final class ScoringPass {
         hiddenSlot = plan.reserve("residual stream", Float.self, count: capacity * model.configuration.width)
         blockSlots = BlockSlots(
             &plan, name: "layer", tokens: capacity, shape: model.configuration,
-            savedWidths: savedWidths(of: model.blocks))
+            savedWidths: savedWidths(of: model.blocks), narrows: model.narrowsActivations(context))
         head = LossHead(&plan, model, largestRows: capacity)
         workspace = Workspace(
             &plan, model, capacity: capacity, largestSequence: capacity, headRows: head.chunkRows, training: false,

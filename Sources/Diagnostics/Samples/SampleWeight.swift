@@ -5,10 +5,11 @@ package enum SampleStorage: String, CaseIterable, Sendable {
     case float32, bfloat16, float16
     case table4Block64, table4Nested64, table4Block32, table4Nested128, table4Block4096
     case signed8Block64, signed8Nested128
+    case blocks8, blocks4
 
     package var blockSize: Int? {
         switch self {
-        case .float32, .bfloat16, .float16: nil
+        case .float32, .bfloat16, .float16, .blocks8, .blocks4: nil
         case .table4Block64, .table4Nested64, .signed8Block64: 64
         case .table4Block32: 32
         case .table4Nested128, .signed8Nested128: 128
@@ -19,8 +20,15 @@ package enum SampleStorage: String, CaseIterable, Sendable {
     package var isNested: Bool { self == .table4Nested64 || self == .table4Nested128 || self == .signed8Nested128 }
     package var isTable: Bool { rawValue.hasPrefix("table4") }
 
+    /// A number of columns that the storage admits: rows may have to be whole blocks of 32.
+    package func columns(_ count: Int) -> Int {
+        self == .blocks8 || self == .blocks4 ? (count + 31) & ~31 : count
+    }
+
     /// The storage in words: `4-bit blocks of 64, nested scales`.
     package var title: String {
+        if self == .blocks8 { return "8-bit blocks of 32 that carry their scale" }
+        if self == .blocks4 { return "4-bit blocks of 32 that carry their scale" }
         guard let blockSize else { return rawValue }
         return "\(isTable ? "4" : "8")-bit blocks of \(blockSize)\(isNested ? ", nested scales" : "")"
     }
@@ -57,6 +65,8 @@ package final class SampleWeight {
                 let bits = floats.map { UInt16($0.bitPattern >> 16) }
                 values = bits.map { Float(bitPattern: UInt32($0) << 16) }
                 matrix = StoredMatrix(rows: rows, columns: columns, storage: .bfloat16(place(bits)))
+            case .blocks8, .blocks4:
+                (matrix, values) = Self.blocks(storage, rows: rows, columns: columns, &numbers, place: place)
             case .float16:
                 // Every seventh element is subnormal in float16.
                 let halves = floats.enumerated().map { Float16($1 * ($0 % 7 == 0 ? 0x1p-15 : 1)) }
@@ -110,6 +120,32 @@ package final class SampleWeight {
         values = unscaled.enumerated().map { $1 * blockScales[$0 / blockSize] }
         self.scales = (0..<count).map { blockScales[$0 / blockSize] }
         self.allocations = allocations
+    }
+
+    /// Blocks of 32 with float16 scales, some of them subnormal, and the values they stand for.
+    private static func blocks(
+        _ storage: SampleStorage, rows: Int, columns: Int, _ numbers: inout SampleNumbers,
+        place: ([UInt8]) -> UnsafeRawPointer
+    ) -> (StoredMatrix, [Float]) {
+        var bytes: [UInt8] = []
+        var values: [Float] = []
+        for block in 0..<rows * columns / 32 {
+            let scale = Float16(numbers.float() * (block % 5 == 0 ? 0x1p-16 : 1))
+            withUnsafeBytes(of: scale.bitPattern.littleEndian) { bytes += $0 }
+            let random = (0..<32).map { _ in UInt8(truncatingIfNeeded: numbers.bits() >> 33) }
+            if storage == .blocks8 {
+                bytes += random
+                values += random.map { Float(Int8(bitPattern: $0)) * Float(scale) }
+            } else {
+                bytes += (0..<16).map { random[$0] & 15 | random[$0 + 16] << 4 }
+                values += random.map { Float(Int($0 & 15) - 8) * Float(scale) }
+            }
+        }
+        let start = place(bytes)
+        return (
+            StoredMatrix(
+                rows: rows, columns: columns, storage: storage == .blocks8 ? .blocks8(start) : .blocks4(start)), values
+        )
     }
 
     /// Whether few-row products multiply the codes and scale the sums: 4-bit codes in rows of whole 64s of one block.

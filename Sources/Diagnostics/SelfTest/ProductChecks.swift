@@ -10,7 +10,8 @@ extension SelfTest {
         for storage in SampleStorage.allCases {
             var errors = (forward: 0.0, gradient: 0.0, fewRows: 0.0, gathered: 0.0)
             for (index, shape) in Self.shapes.enumerated() {
-                let product = SampleProduct(storage, type, m: shape.m, n: shape.n, k: shape.k, seed: UInt64(index) + 1)
+                let product = SampleProduct(
+                    storage, type, m: shape.m, n: shape.n, k: storage.columns(shape.k), seed: UInt64(index) + 1)
                 errors.forward = largest(errors.forward, product.forwardError(context))
                 errors.gradient = largest(errors.gradient, product.gradientError(context))
                 errors.fewRows = largest(errors.fewRows, product.fewRowsError(context))

@@ -10,7 +10,7 @@ package enum Activation: Sendable {
     /// 0.5·x·(1 + tanh(√(2/π)·(x + 0.044715·x³))).
     case geluTanh
 
-    fileprivate var code: Int32 {
+    var code: Int32 {
         switch self {
         case .silu: Int32(QK_SILU)
         case .gelu: Int32(QK_GELU)

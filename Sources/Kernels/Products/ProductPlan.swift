@@ -1,25 +1,34 @@
 internal import CIntrinsics
 
-/// How a product with many rows is cut. None of it changes a bit of the result but the reduction block, which depends
-/// on the length of the reduction, the instruction set and the compute type alone.
+/// How products with many rows that belong together are cut: several weights that meet one X, or several whose results
+/// add up. None of it changes a bit of the result but the reduction blocks, each of which depends on the length of its
+/// reduction, the instruction set and the compute type alone.
 struct ProductPlan {
-    /// Length of the blocks that are summed from zero, a multiple of 32.
-    let reductionBlock: Int
-    /// Length of the reduction with the padding of its last block.
-    let paddedReduction: Int
+    /// One reduction: a packed input.
+    struct Reduction {
+        /// Length of the blocks that are summed from zero, a multiple of 32.
+        let block: Int
+        let blockCount: Int
+        /// Length with the padding of the last block.
+        let padded: Int
+    }
+
+    /// Outputs of one result that are multiplied with a chunk of rows at once.
+    struct Task {
+        let result: Int
+        let firstStrip: Int
+        let stripCount: Int
+    }
+
+    let reductions: [Reduction]
     /// Rows of X that are multiplied with a panel once it is unpacked; a multiple of the tile but for the last chunk.
     let chunkRows: Int
     let chunkCount: Int
-    /// Panels of outputs in all.
-    let panelCount: Int
-    /// Panels of a task, but for the last tasks of a chunk, which have one.
-    let panelsPerTask: Int
-    /// Tasks of `panelsPerTask` panels of a chunk, and tasks of one panel.
-    let wideTasks: Int
-    let narrowTasks: Int
+    /// The tasks of a chunk.
+    let tasks: [Task]
 
-    /// Outputs of a panel.
-    let panelWidth: Int
+    /// Outputs of a strip: one panel or two. Formats unpack 32 columns at a time, none of which another task may need.
+    static let stripWidth = 32
 
     private static let wantedTasks = 64
 
@@ -27,49 +36,62 @@ struct ProductPlan {
     /// a float32 product of 512 rows and a reduction of 8192 lost a sixth of its speed.
     private static let chunkByteLimit = 8 << 20
 
-    init(_ kernels: qk_product_kernels, rows: Int, reduction: Int, outputs: Int, bfloat16: Bool) {
+    /// - Parameters:
+    ///   - reductions: lengths of the inputs.
+    ///   - results: outputs of the results.
+    init(_ kernels: qk_product_kernels, rows: Int, reductions: [Int], results: [Int], bfloat16: Bool) {
         let largest = Int(bfloat16 ? kernels.reduction_block_bfloat16 : kernels.reduction_block_float32)
-        let blocks = (reduction + largest - 1) / largest
-        let block = ((reduction + blocks - 1) / blocks + 31) & ~31
-        reductionBlock = block
-        paddedReduction = (reduction + 31) & ~31
+        self.reductions = reductions.map { reduction in
+            let count = (reduction + largest - 1) / largest
+            let block = ((reduction + count - 1) / count + 31) & ~31
+            return Reduction(
+                block: block, blockCount: (reduction + block - 1) / block, padded: (reduction + 31) & ~31)
+        }
+        let strips = results.map { ($0 + Self.stripWidth - 1) / Self.stripWidth }
+        let stripCount = strips.reduce(0, +)
 
-        panelWidth = Int(kernels.tile_columns)
-        let panels = (outputs + panelWidth - 1) / panelWidth
-        panelCount = panels
-
-        // Chunks as large as the workspace allows, of equal size; smaller ones where the panels alone are too few
+        // Chunks as large as the workspace allows, of equal size; smaller ones where the strips alone are too few
         // tasks, but never so small that unpacking a panel costs more than a quarter of using it.
         let tile = Int(kernels.tile_rows)
         let tiles = (rows + tile - 1) / tile
         let smallestChunk = max(1, 96 / tile)
-        let tileBytes = tile * paddedReduction * (bfloat16 ? 2 : 4)
+        let tileBytes = tile * (self.reductions.map(\.padded).max() ?? 32) * (bfloat16 ? 2 : 4)
         let largestChunk = min(Int(kernels.chunk_rows) / tile, max(smallestChunk, Self.chunkByteLimit / tileBytes))
         var chunks = (tiles + largestChunk - 1) / largestChunk
-        if panels * chunks < Self.wantedTasks {
-            let wanted = (Self.wantedTasks + panels - 1) / panels
+        if stripCount * chunks < Self.wantedTasks {
+            let wanted = (Self.wantedTasks + stripCount - 1) / stripCount
             chunks = max(chunks, min(wanted, tiles / smallestChunk))
         }
         let tilesPerChunk = (tiles + chunks - 1) / chunks
         chunkRows = tilesPerChunk * tile
         chunkCount = (tiles + tilesPerChunk - 1) / tilesPerChunk
 
-        // Wide tasks read the packed rows once for several panels; the last quarter is cut finely, so that threads end
-        // together.
-        let wide = max(1, min(Int(kernels.task_panels), panels * chunkCount / Self.wantedTasks))
-        panelsPerTask = wide
-        wideTasks = panels * 3 / 4 / wide
-        narrowTasks = panels - wideTasks * wide
+        // Wide tasks read the packed rows once for several strips and come first; the last of them are cut finely, so
+        // that threads end together.
+        let most = Int(kernels.task_panels) * Int(kernels.tile_columns) / Self.stripWidth
+        let wide = max(1, min(most, stripCount * chunkCount / Self.wantedTasks))
+        let narrowStrips = min(stripCount / 4, Self.wantedTasks)
+        var wideTasks: [Task] = []
+        var narrowTasks: [Task] = []
+        var wideLeft = stripCount - narrowStrips
+        for (result, count) in strips.enumerated() {
+            var strip = 0
+            while strip + wide <= count, wideLeft >= wide {
+                wideTasks.append(Task(result: result, firstStrip: strip, stripCount: wide))
+                strip += wide
+                wideLeft -= wide
+            }
+            narrowTasks += (strip..<count).map { Task(result: result, firstStrip: $0, stripCount: 1) }
+        }
+        tasks = wideTasks + narrowTasks
     }
 
     /// Tasks of all chunks.
-    var taskCount: Int { chunkCount * (wideTasks + narrowTasks) }
+    var taskCount: Int { chunkCount * tasks.count }
 
-    /// The chunk of a task and its panels: chunk after chunk, wide tasks first.
-    func task(_ index: Int) -> (chunk: Int, firstPanel: Int, panels: Int) {
-        let perChunk = wideTasks + narrowTasks
-        let (chunk, place) = index.quotientAndRemainder(dividingBy: perChunk)
-        if place < wideTasks { return (chunk, place * panelsPerTask, panelsPerTask) }
-        return (chunk, wideTasks * panelsPerTask + place - wideTasks, 1)
+    /// A task of all chunks, chunk after chunk.
+    func task(_ index: Int) -> (chunk: Int, task: Task) {
+        let (chunk, place) = index.quotientAndRemainder(dividingBy: tasks.count)
+        return (chunk, tasks[place])
     }
 }

@@ -1,5 +1,4 @@
 internal import CIntrinsics
-internal import Synchronization
 package import Tensors
 
 // Products with a stored weight W [N, K].
@@ -7,16 +6,39 @@ package import Tensors
 // Bits: row m of a result depends on row m of the input and on W, on nothing else: not on the number of rows, on the
 // threads, or on where a tile or a chunk begins. Sums run over blocks of the reduction whose length depends on the
 // reduction, the instruction set and the compute type; each block is summed from zero in order (one product at a time
-// in float32, two in bfloat16), blocks are added in order, then the bias, and the result is added to what was there.
+// in float32, two in bfloat16), the products of a low-rank term follow those of the last block, blocks are added in
+// order, then the bias, and the result is added to what was there.
 
 extension ComputeContext {
     /// Bytes of scratch that the products need for at most `rows` rows and matrices of at most `dimension` rows and
     /// columns: the packed input and a workspace for each thread.
-    package func productScratchByteCount(rows: Int, dimension: Int) -> Int {
+    ///
+    /// - Parameters:
+    ///   - summed: where inputs are multiplied together (an input gradient of several products), the sum of their
+    ///     columns.
+    ///   - float32Dimension: the largest dimension of products that run in float32 whatever the context's type is.
+    package func productScratchByteCount(
+        rows: Int, dimension: Int, summed: Int = 0, float32Dimension: Int = 0
+    ) -> Int {
         let packedRows = rows + Int(kernels.products.tile_rows)
-        let packed = packedRows * ((dimension + 127) & ~127) * 4
+        let unit = computeType == .bfloat16 ? 2 : 4
+        func bytes(_ columns: Int, _ unit: Int) -> Int { packedRows * ((columns + 127) & ~127) * unit }
+        let prepared = min(rows, 8) * Int(kernels.products.prepared_row_bytes(Int64(dimension)))
+        let packed = max(
+            max(bytes(dimension, unit), prepared),
+            max(summed == 0 ? 0 : bytes(summed + 384, unit), bytes(float32Dimension, 4)))
         return 64 + ((packed + 63) & ~63) + pool.threadCount * workspaceStride
     }
+
+    /// Columns of a gradient with so many that are packed at once, to size the scratch of a head.
+    package func packedGradientLength(_ columns: Int) -> Int {
+        columns > Self.longestReduction ? Self.sliceLength : columns
+    }
+
+    /// A longer reduction of an input gradient (a head's, over the vocabulary) is cut into slices, so that the packed
+    /// rows of many rows stay in the third-level cache; every slice is added to the sum of those before it.
+    private static let longestReduction = 16_384
+    private static let sliceLength = 8_192
 
     private var workspaceStride: Int { (Int(kernels.products.workspace_bytes) + 63) & ~63 }
 
@@ -30,13 +52,10 @@ extension ComputeContext {
         _ x: FloatMatrix, _ weight: StoredMatrix, bias: UnsafePointer<Float>?, into y: FloatMatrix, adding: Bool,
         computeType: ComputeType? = nil, scratch: UnsafeMutableRawBufferPointer
     ) {
-        guard x.columns == weight.columns, y.columns == weight.rows, x.rows == y.rows else {
-            fatalError(
-                "a product of [\(x.rows), \(x.columns)] with [\(weight.rows), \(weight.columns)] cannot fill"
-                    + " [\(y.rows), \(y.columns)]")
-        }
-        multiply(
-            x, weight, bias: bias, into: y, adding: adding, gradient: false, computeType: computeType, scratch: scratch)
+        forward(
+            x, [ForwardProduct(weight, bias: bias, into: .float32(y), addend: adding ? y : nil)],
+            computeType: computeType,
+            scratch: scratch)
     }
 
     /// dX [M, K] = dY [M, N] · W, or that added to dX; otherwise as `forward`.
@@ -44,161 +63,247 @@ extension ComputeContext {
         _ dY: FloatMatrix, _ weight: StoredMatrix, into dX: FloatMatrix, adding: Bool, computeType: ComputeType? = nil,
         scratch: UnsafeMutableRawBufferPointer
     ) {
-        guard dY.columns == weight.rows, dX.columns == weight.columns, dX.rows == dY.rows else {
-            fatalError(
-                "a gradient of [\(dY.rows), \(dY.columns)] through [\(weight.rows), \(weight.columns)] cannot fill"
-                    + " [\(dX.rows), \(dX.columns)]")
+        inputGradient(
+            [GradientProduct(dY, weight)], into: dX, adding: adding, computeType: computeType, scratch: scratch)
+    }
+
+    /// Several products with one input, which is packed once: a region that packs, a region that multiplies.
+    ///
+    /// - Parameter thin: products that do not depend on these, but may make the left factors of their low-rank terms;
+    ///   they run beside the packing.
+    package func forward(
+        _ x: FloatMatrix, _ products: [ForwardProduct], thin: [ThinProduct] = [], computeType: ComputeType? = nil,
+        scratch: UnsafeMutableRawBufferPointer
+    ) {
+        for product in products {
+            let (weight, y) = (product.weight, product.output)
+            let shape = product.isTransposed ? (weight.columns, weight.rows) : (weight.rows, weight.columns)
+            guard shape == (y.columns, x.columns), x.rows == y.rows else {
+                fatalError(
+                    "a product of [\(x.rows), \(x.columns)] with [\(weight.rows), \(weight.columns)] cannot fill"
+                        + " [\(y.rows), \(y.columns)]")
+            }
+            guard !y.isNarrow || kernels.instructionSet.hasBFloat16Products else {
+                fatalError("bfloat16 is never emulated: \(kernels.instructionSet.rawValue) does not round to it")
+            }
+            requireFit(product.lowRank, rows: x.rows, right: (y.columns, product.lowRank?.left.columns ?? 0))
+        }
+        guard x.rows > 0, x.columns > 0 else { return multiply(thin) }
+        let results = products.filter { $0.output.columns > 0 }.map { product in
+            Result(
+                inputs: [
+                    Input(
+                        weight: product.weight.descriptor, reducesRows: product.isTransposed, reduction: 0,
+                        part: 0..<x.columns, lowRank: product.lowRank)
+                ], bias: product.bias, output: product.output, addend: product.addend)
         }
         multiply(
-            dY, weight, bias: nil, into: dX, adding: adding, gradient: true, computeType: computeType, scratch: scratch)
+            [x], results, gradient: false, thin: thin, outer: [], bfloat16: usesBFloat16(computeType),
+            scratch: scratch)
+    }
+
+    /// dX [M, K] = the sum of several products dY · W, or that added to dX, as one region that packs and one that
+    /// multiplies; sums run from product to product without leaving the cache.
+    ///
+    /// - Parameters:
+    ///   - thin: run beside the packing, as in `forward`.
+    ///   - outer: products of what the thin ones made; they run beside the multiplication.
+    package func inputGradient(
+        _ products: [GradientProduct], thin: [ThinProduct] = [], outer: [OuterProduct] = [], into dX: FloatMatrix,
+        adding: Bool, computeType: ComputeType? = nil, scratch: UnsafeMutableRawBufferPointer
+    ) {
+        for product in products {
+            let (weight, dY) = (product.weight, product.dY)
+            let shape = product.isTransposed ? (weight.columns, weight.rows) : (weight.rows, weight.columns)
+            guard shape == (dY.columns, dX.columns), dX.rows == dY.rows else {
+                fatalError(
+                    "a gradient of [\(dY.rows), \(dY.columns)] through [\(weight.rows), \(weight.columns)] cannot fill"
+                        + " [\(dX.rows), \(dX.columns)]")
+            }
+            requireFit(product.lowRank, rows: dX.rows, right: (product.lowRank?.left.columns ?? 0, dX.columns))
+        }
+        let products = products.filter { $0.dY.columns > 0 }
+        guard !products.isEmpty, dX.rows > 0, dX.columns > 0 else {
+            multiply(thin)
+            return accumulate(outer)
+        }
+        if products.contains(where: { $0.dY.columns > Self.longestReduction }) {
+            return inputGradientInSlices(
+                products, thin: thin, outer: outer, into: dX, adding: adding, computeType: computeType,
+                scratch: scratch)
+        }
+        let inputs = products.enumerated().map { index, product in
+            Input(
+                weight: product.weight.descriptor, reducesRows: !product.isTransposed, reduction: index,
+                part: 0..<product.dY.columns, lowRank: product.lowRank)
+        }
+        multiply(
+            products.map(\.dY), [Result(inputs: inputs, bias: nil, output: .float32(dX), addend: adding ? dX : nil)],
+            gradient: true, thin: thin, outer: outer, bfloat16: usesBFloat16(computeType), scratch: scratch)
+    }
+
+    /// Slices of one product after another, each a product of its own that is added to what was there.
+    private func inputGradientInSlices(
+        _ products: [GradientProduct], thin: [ThinProduct], outer: [OuterProduct], into dX: FloatMatrix, adding: Bool,
+        computeType: ComputeType?, scratch: UnsafeMutableRawBufferPointer
+    ) {
+        multiply(thin)
+        var adds = adding
+        for product in products {
+            let length = product.dY.columns
+            for start in stride(from: 0, to: length, by: Self.sliceLength) {
+                let part = start..<min(start + Self.sliceLength, length)
+                let input = Input(
+                    weight: product.weight.descriptor, reducesRows: !product.isTransposed, reduction: 0, part: part,
+                    lowRank: part.upperBound == length ? product.lowRank : nil)
+                multiply(
+                    [product.dY.columns(part)],
+                    [Result(inputs: [input], bias: nil, output: .float32(dX), addend: adds ? dX : nil)],
+                    gradient: true, thin: [], outer: [], bfloat16: usesBFloat16(computeType), scratch: scratch)
+                adds = true
+            }
+        }
+        accumulate(outer)
     }
 
     private func multiply(
-        _ x: FloatMatrix, _ weight: StoredMatrix, bias: UnsafePointer<Float>?, into y: FloatMatrix, adding: Bool,
-        gradient: Bool, computeType: ComputeType?, scratch: UnsafeMutableRawBufferPointer
+        _ inputs: [FloatMatrix], _ results: [Result], gradient: Bool, thin: [ThinProduct], outer: [OuterProduct],
+        bfloat16: Bool, scratch: UnsafeMutableRawBufferPointer
     ) {
-        guard x.rows > 0, x.columns > 0, y.columns > 0 else { return }
-        let bfloat16 = usesBFloat16(computeType)
         let kernels = kernels.products
+        let rows = inputs[0].rows
         let plan = ProductPlan(
-            kernels, rows: x.rows, reduction: x.columns, outputs: y.columns, bfloat16: bfloat16)
-        let workspaceStride = workspaceStride
-        let memory = alignedScratch(scratch, rows: x.rows, dimension: max(x.columns, y.columns))
-        let workspaces = memory
-        let packed = memory + pool.threadCount * workspaceStride
-        pack(x, plan, bfloat16: bfloat16, into: packed)
+            kernels, rows: rows, reductions: inputs.map(\.columns), results: results.map(\.output.columns),
+            bfloat16: bfloat16)
+        // Packed inputs lie one behind the other, the chunks of each one behind the other.
+        let unit = bfloat16 ? 2 : 4
+        let chunkBytes = plan.reductions.map { plan.chunkRows * $0.padded * unit }
+        let padding = Int(kernels.tile_unit) - 1
+        var byteCount = pool.threadCount * workspaceStride
+        let starts = plan.reductions.map { reduction in
+            defer { byteCount = (byteCount + (rows + padding) * reduction.padded * unit + 63) & ~63 }
+            return byteCount
+        }
+        nonisolated(unsafe) let memory = productScratch(scratch, byteCount: byteCount)  // tasks write disjoint parts
+        let packs = inputs.indices.map { index in
+            packPart(
+                inputs[index], plan, plan.reductions[index], bfloat16: bfloat16, into: memory + starts[index],
+                chunkBytes: chunkBytes[index])
+        }
+        measured("packing") { pool.run(packs + thin.map(thinPart)) }
 
-        // One region task for each thread, which takes product tasks from a common counter: so a workspace belongs to
-        // the thread that runs its region task.
-        let unitBytes = bfloat16 ? 2 : 4
-        let chunkStride = plan.chunkRows * plan.paddedReduction * unitBytes
-        let taskCount = plan.taskCount
-        let next = Atomic<Int>(0)
-        let addresses = Addresses(packed: packed, workspaces: workspaces, bias: bias)
-        let descriptor = Descriptor(weight: weight.descriptor)
-        pool.run(min(pool.threadCount, taskCount)) { worker in
-            var weight = descriptor.weight
-            withUnsafePointer(to: &weight) { weight in
-                var task = qk_product_task()
-                task.weight = weight
-                task.reduction_block = Int64(plan.reductionBlock)
-                task.y_stride = Int64(y.stride)
-                task.bias = addresses.bias
-                task.workspace = addresses.workspaces + worker * workspaceStride
-                task.adding = adding ? 1 : 0
-                task.gradient = gradient ? 1 : 0
-                task.bfloat16 = bfloat16 ? 1 : 0
-                while true {
-                    let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
-                    guard index < taskCount else { return }
-                    let (chunk, firstPanel, panels) = plan.task(index)
-                    let firstRow = chunk * plan.chunkRows
-                    task.packed = UnsafeRawPointer(addresses.packed + chunk * chunkStride)
-                    task.rows = Int64(min(plan.chunkRows, x.rows - firstRow))
-                    task.first_output = Int64(firstPanel * plan.panelWidth)
-                    task.output_count = Int64(min(panels * plan.panelWidth, y.columns - firstPanel * plan.panelWidth))
-                    task.y = y.row(firstRow)
+        let stride = workspaceStride
+        let limit = largestFusedRank
+        nonisolated(unsafe) let results_ = results  // read only
+        let region = RegionPart(taskCount: plan.taskCount) { index, worker in
+            let (chunk, place) = plan.task(index)
+            let result = results_[place.result]
+            let firstRow = chunk * plan.chunkRows
+            let firstOutput = place.firstStrip * ProductPlan.stripWidth
+            var task = qk_product_task()
+            task.rows = Int64(min(plan.chunkRows, rows - firstRow))
+            task.first_output = Int64(firstOutput)
+            task.output_count = Int64(
+                min(place.stripCount * ProductPlan.stripWidth, result.output.columns - firstOutput))
+            task.y = result.output.row(firstRow)
+            task.y_stride = Int64(result.output.stride)
+            task.narrow = result.output.isNarrow ? 1 : 0
+            task.bias = result.bias
+            task.addend = result.addend.map { UnsafePointer($0.row(firstRow)) }
+            task.addend_stride = Int64(result.addend?.stride ?? 0)
+            task.workspace = memory + worker * stride
+            task.right_by_outputs = gradient ? 0 : 1
+            task.bfloat16 = bfloat16 ? 1 : 0
+            for (position, input) in result.inputs.enumerated() {
+                let reduction = plan.reductions[input.reduction]
+                task.packed = UnsafeRawPointer(memory + starts[input.reduction] + chunk * chunkBytes[input.reduction])
+                task.reduction_start = Int64(input.part.lowerBound)
+                task.reduction_end = Int64(input.part.upperBound)
+                task.reduction_block = Int64(reduction.block)
+                task.gradient = input.reducesRows ? 1 : 0
+                task.continues = position > 0 ? 1 : 0
+                task.is_continued = position + 1 < result.inputs.count ? 1 : 0
+                task.low_rank = 0
+                if let term = input.lowRank, term.left.columns <= limit {
+                    task.left = UnsafePointer(term.left.row(firstRow))
+                    task.left_stride = Int64(term.left.stride)
+                    task.right = UnsafePointer(term.right.base)
+                    task.right_stride = Int64(term.right.stride)
+                    task.low_rank = Int64(term.left.columns)
+                }
+                withUnsafePointer(to: input.weight) {
+                    task.weight = $0
                     kernels.product(&task)
                 }
             }
         }
+        measured(gradient ? "products, gradient" : "products, forward") {
+            pool.run([region] + outer.map(outerPart))
+        }
+        for result in results {
+            for term in result.inputs.compactMap(\.lowRank) where term.left.columns > limit {
+                guard case .float32(let output) = result.output else {
+                    fatalError("a term of rank \(term.left.columns) cannot be added to a bfloat16 result")
+                }
+                multiplyLargeTerm(term, gradient: gradient, into: output, scratch: scratch)
+            }
+        }
     }
 
-    /// Packs X, all columns of a tile of rows in one task.
-    private func pack(_ x: FloatMatrix, _ plan: ProductPlan, bfloat16: Bool, into packed: UnsafeMutableRawPointer) {
+    /// Ranks of low-rank terms up to this are added by the products themselves.
+    package var largestFusedRank: Int { Int(kernels.products.low_rank_limit) }
+
+    /// Packs an input: one reduction block of one tile of rows in each task.
+    private func packPart(
+        _ x: FloatMatrix, _ plan: ProductPlan, _ reduction: ProductPlan.Reduction, bfloat16: Bool,
+        into packed: UnsafeMutableRawPointer, chunkBytes: Int
+    ) -> RegionPart {
         let kernels = kernels.products
         let tile = Int(kernels.tile_rows)
         let tilesPerChunk = plan.chunkRows / tile
-        let chunkStride = plan.chunkRows * plan.paddedReduction * (bfloat16 ? 2 : 4)
-        let addresses = Addresses(packed: packed, workspaces: packed, bias: nil)
-        pool.run((x.rows + tile - 1) / tile) { index in
-            let (chunk, place) = index.quotientAndRemainder(dividingBy: tilesPerChunk)
+        nonisolated(unsafe) let packed = packed  // tasks write disjoint parts
+        return RegionPart(taskCount: (x.rows + tile - 1) / tile * reduction.blockCount) { index, _ in
+            let (chunk, place) = (index / reduction.blockCount).quotientAndRemainder(dividingBy: tilesPerChunk)
             let firstRow = chunk * plan.chunkRows
-            var task = qk_pack_task()
-            task.x = UnsafePointer(x.row(firstRow))
-            task.x_stride = Int64(x.stride)
-            task.rows = Int64(min(plan.chunkRows, x.rows - firstRow))
-            task.columns = Int64(x.columns)
-            task.reduction_block = Int64(plan.reductionBlock)
-            task.packed = addresses.packed + chunk * chunkStride
-            task.first_tile = Int64(place)
-            task.tile_count = 1
-            task.bfloat16 = bfloat16 ? 1 : 0
+            var task = qk_pack_task(
+                x: x.row(firstRow), x_stride: Int64(x.stride), rows: Int64(min(plan.chunkRows, x.rows - firstRow)),
+                columns: Int64(x.columns), reduction_block: Int64(reduction.block), packed: packed + chunk * chunkBytes,
+                first_column: Int64(index % reduction.blockCount * reduction.block), tile: Int64(place),
+                bfloat16: bfloat16 ? 1 : 0)
             kernels.pack(&task)
+        }
+    }
+
+    /// A low-rank term of a rank that the products' workspaces have no room for, as a product of its own.
+    private func multiplyLargeTerm(
+        _ term: LowRankTerm, gradient: Bool, into output: FloatMatrix, scratch: UnsafeMutableRawBufferPointer
+    ) {
+        let right = StoredMatrix(
+            rows: term.right.rows, columns: term.right.columns, storage: .float32(UnsafeRawPointer(term.right.base)))
+        if gradient {
+            inputGradient(term.left, right, into: output, adding: true, computeType: .float32, scratch: scratch)
+        } else {
+            forward(
+                term.left, right, bias: nil, into: output, adding: true, computeType: .float32, scratch: scratch)
+        }
+    }
+
+    private func requireFit(_ term: LowRankTerm?, rows: Int, right: (rows: Int, columns: Int)) {
+        guard let term else { return }
+        // A term of a larger rank becomes a product with a stored matrix, which has no gaps.
+        let limit = largestFusedRank
+        guard term.left.rows == rows, term.right.rows == right.rows, term.right.columns == right.columns,
+            term.right.isContiguous || term.left.columns <= limit
+        else {
+            fatalError(
+                "a term of [\(term.left.rows), \(term.left.columns)] and [\(term.right.rows), \(term.right.columns)]"
+                    + " does not fit its product")
         }
     }
 }
 
 extension ComputeContext {
-    /// `forward` for few rows (decoding): W is read once, at the speed of memory, and never unpacked to memory.
-    ///
-    /// Its order of summation is its own: lanes take chunks of 32 columns in order and are added at the end. 4-bit codes
-    /// with blocks of at least 64 are multiplied unscaled (in bfloat16 rounded: the value of the code, not that of the
-    /// weight), 64 at a time, and each partial sum is scaled in float32. Neither the number of rows nor the threads
-    /// change a bit.
-    package func forwardFewRows(
-        _ x: FloatMatrix, _ weight: StoredMatrix, bias: UnsafePointer<Float>?, into y: FloatMatrix, adding: Bool,
-        computeType: ComputeType? = nil, scratch: UnsafeMutableRawBufferPointer
-    ) {
-        guard x.columns == weight.columns, y.columns == weight.rows, x.rows == y.rows else {
-            fatalError(
-                "a product of [\(x.rows), \(x.columns)] with [\(weight.rows), \(weight.columns)] cannot fill"
-                    + " [\(y.rows), \(y.columns)]")
-        }
-        guard x.rows > 0, x.columns > 0, y.columns > 0 else { return }
-        let bfloat16 = usesBFloat16(computeType)
-        let kernels = kernels.products
-        let prepared = alignedScratch(scratch, rows: x.rows, dimension: x.columns)
-        var weight = weight.descriptor
-        kernels.prepare_few_rows(&weight, x.base, Int64(x.stride), Int64(x.rows), bfloat16 ? 1 : 0, prepared)
-
-        // Tasks of at least 8 rows of W, about 64 of them.
-        let outputs = y.columns
-        let outputsPerTask = max(8, (outputs + 63) / 64)
-        let addresses = Addresses(packed: prepared, workspaces: prepared, bias: bias)
-        let descriptor = Descriptor(weight: weight)
-        pool.run((outputs + outputsPerTask - 1) / outputsPerTask) { index in
-            var weight = descriptor.weight
-            withUnsafePointer(to: &weight) { weight in
-                var task = qk_few_rows_task()
-                task.weight = weight
-                task.prepared = UnsafeRawPointer(addresses.packed)
-                task.rows = Int64(x.rows)
-                task.first_output = Int64(index * outputsPerTask)
-                task.output_count = Int64(min(outputsPerTask, outputs - index * outputsPerTask))
-                task.y = y.base
-                task.y_stride = Int64(y.stride)
-                task.bias = addresses.bias
-                task.adding = adding ? 1 : 0
-                task.bfloat16 = bfloat16 ? 1 : 0
-                kernels.few_rows(&task)
-            }
-        }
-    }
-
-    /// Rows of W as float32 (an embedding): row i of `output` [count, K] is W[ids[i], :].
-    ///
-    /// Every id must be a row of W; another ends the process, so the caller checks what came from outside.
-    package func gatherRows(
-        _ weight: StoredMatrix, ids: UnsafePointer<Int32>, count: Int, into output: FloatMatrix
-    ) {
-        guard output.rows >= count, output.columns == weight.columns else {
-            fatalError(
-                "\(count) rows of [\(weight.rows), \(weight.columns)] do not fit [\(output.rows), \(output.columns)]")
-        }
-        for index in 0..<count where ids[index] < 0 || Int(ids[index]) >= weight.rows {
-            fatalError("row \(ids[index]) of a matrix of \(weight.rows) rows was asked for")
-        }
-        let kernels = kernels.products
-        let descriptor = Descriptor(weight: weight.descriptor)
-        let ids = Identifiers(base: ids)
-        pool.run(count) { index in
-            var weight = descriptor.weight
-            kernels.unpack_row(&weight, Int64(ids.base[index]), output.row(index))
-        }
-    }
-
-    private func usesBFloat16(_ computeType: ComputeType?) -> Bool {
+    func usesBFloat16(_ computeType: ComputeType?) -> Bool {
         let type = computeType ?? self.computeType
         guard type == .float32 || kernels.instructionSet.hasBFloat16Products else {
             fatalError("bfloat16 products are never emulated: \(kernels.instructionSet.rawValue) has none")
@@ -206,32 +311,31 @@ extension ComputeContext {
         return type == .bfloat16
     }
 
-    /// The first address of the scratch that is a multiple of 64.
-    private func alignedScratch(
-        _ scratch: UnsafeMutableRawBufferPointer, rows: Int, dimension: Int
-    ) -> UnsafeMutableRawPointer {
-        let needed = productScratchByteCount(rows: rows, dimension: dimension)
-        guard let base = scratch.baseAddress, scratch.count >= needed else {
-            fatalError("a product of \(rows) rows needs \(needed) bytes of scratch and got \(scratch.count)")
+    /// The first address of the scratch that is a multiple of 64, with that many bytes behind it.
+    func productScratch(_ scratch: UnsafeMutableRawBufferPointer, byteCount: Int) -> UnsafeMutableRawPointer {
+        guard let base = scratch.baseAddress, scratch.count >= byteCount + 64 else {
+            fatalError("a product needs \(byteCount + 64) bytes of scratch and got \(scratch.count)")
         }
         return base.alignedUp(toMultipleOf: 64)
     }
 }
 
-/// Memory that tasks share, each writing a part of its own.
-private struct Addresses: @unchecked Sendable {
-    // Unchecked: packed rows are read only once packed; a workspace is used by one thread; the bias is read only.
-    let packed: UnsafeMutableRawPointer
-    let workspaces: UnsafeMutableRawPointer
-    let bias: UnsafePointer<Float>?
-}
-
-private struct Descriptor: @unchecked Sendable {
-    // Unchecked: it points to read-only memory that outlives the call.
+/// A weight with the input it meets and the term that goes with it.
+private struct Input {
     let weight: qk_weight
+    /// Whether the reduction runs over the weight's rows instead of its columns.
+    let reducesRows: Bool
+    /// Index of the packed input.
+    let reduction: Int
+    /// The columns or rows of the weight that it meets.
+    let part: Range<Int>
+    let lowRank: LowRankTerm?
 }
 
-private struct Identifiers: @unchecked Sendable {
-    // Unchecked: read only during the call.
-    let base: UnsafePointer<Int32>
+/// A matrix to fill with the sum of one or several products.
+private struct Result {
+    let inputs: [Input]
+    let bias: UnsafePointer<Float>?
+    let output: ActivationMatrix
+    let addend: FloatMatrix?
 }

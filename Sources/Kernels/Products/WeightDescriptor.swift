@@ -3,8 +3,8 @@ internal import CIntrinsics
 extension StoredMatrix {
     /// The matrix as the kernels take it.
     ///
-    /// Ends the process where the storage contradicts the contract of `BlockScales`: a block size that is no power of
-    /// two from 32 on.
+    /// Ends the process where the storage contradicts its contract: a block size that is no power of two from 32 on,
+    /// rows that are not whole blocks where they must be.
     var descriptor: qk_weight {
         var weight = qk_weight()
         weight.rows = Int64(rows)
@@ -28,8 +28,22 @@ extension StoredMatrix {
             weight.storage = Int32(QK_STORAGE_SIGNED8)
             weight.elements = codes
             scales.describe(in: &weight)
+        case .blocks8(let blocks):
+            requireWholeBlocks()
+            weight.storage = Int32(QK_STORAGE_BLOCKS8)
+            weight.elements = blocks
+        case .blocks4(let blocks):
+            requireWholeBlocks()
+            weight.storage = Int32(QK_STORAGE_BLOCKS4)
+            weight.elements = blocks
         }
         return weight
+    }
+
+    private func requireWholeBlocks() {
+        guard columns % 32 == 0 else {
+            fatalError("rows of \(columns) elements reached the kernels in blocks of 32; they must be whole blocks")
+        }
     }
 }
 

@@ -104,39 +104,22 @@ private func differenceCount(_ left: [UInt32], _ right: [UInt32]) -> Int {
         }
     }
 
-    @Test(arguments: [(1, 16, 64), (128, 16, 2048), (77, 300, 16), (513, 64, 1001), (40, 257, 600), (0, 4, 4)])
-    func outerProductsEqualDoublesAndIgnoreThreadCount(shape: (Int, Int, Int)) {
-        let (rows, p, q) = shape
-        let left = testMatrix(rows, p, seed: 4), right = testMatrix(rows, q, seed: 5)
-        var results: [[UInt32]] = []
-        for threadCount in [1, 2, 3, 5] {
-            let context = ComputeContext(
-                kernels: KernelTable(.portable), pool: WorkerPool(threadCount: threadCount), computeType: .float32)
-            let output = testMatrix(p, q, seed: 6)
-            context.accumulateOuter(left, right, into: output, scale: 2)
-            results.append(bits(output))
-            if threadCount == 1 {
-                let before = testMatrix(p, q, seed: 6)
-                let error = Self.largestError(
-                    output, rows, start: { Double(before.row($0)[$1]) },
-                    left: { left.row($1)[$0] }, right: { right.row($0)[$1] }, scale: 2)
-                #expect(error <= 2 * Self.tolerance(rows))
-            }
-        }
-        #expect(results.map { differenceCount($0, results[0]) } == [0, 0, 0, 0])
-    }
-
     /// Several pools at once use OpenBLAS from several threads, as parallel tests and evaluation beside training do.
     @Test func concurrentCallersGetEqualBits() async {
         let left = testMatrix(200, 32, seed: 7), right = testMatrix(200, 700, seed: 8)
         let all = await withTaskGroup(of: [UInt32].self) { group in
             for threadCount in 1...4 {
                 group.addTask {
-                    let context = ComputeContext(
-                        kernels: KernelTable(.portable), pool: WorkerPool(threadCount: threadCount),
-                        computeType: .float32)
+                    let pool = WorkerPool(threadCount: threadCount)
                     let output = testMatrix(32, 700, seed: 9)
-                    for _ in 0..<10 { context.accumulateOuter(left, right, into: output) }
+                    for _ in 0..<10 {
+                        pool.run(7) { part in
+                            let columns = part * 100..<(part + 1) * 100
+                            Algebra.multiply(
+                                left, transposed: true, by: right.columns(columns), into: output.columns(columns),
+                                accumulates: true)
+                        }
+                    }
                     return bits(output)
                 }
             }

@@ -33,11 +33,19 @@ private let shapes: [(m: Int, n: Int, k: Int)] = [
     (541, 34, 40),
 ]
 
+/// For gradients alone: so many columns that a task has several panels, of a count that is no multiple of two where
+/// panels have 16 columns, and whose blocks begin inside a task.
+private let wideGradient = (m: 4, n: 4160, k: 33)
+
+/// And so long a reduction that it is cut into slices, the last of them short.
+private let longGradient = (m: 2, n: 33, k: 16_999)
+
 @Suite("Products with stored weights")
 struct ProductTests {
     @Test("forward equals the scalar reference", arguments: Computation.all)
     fileprivate func forward(_ computation: Computation) {
-        for (index, shape) in shapes.enumerated() {
+        for (index, listed) in shapes.enumerated() {
+            let shape = (m: listed.m, n: listed.n, k: computation.storage.columns(listed.k))
             for adding in [false, true] {
                 let context = computation.context()
                 let weight = SampleWeight(
@@ -64,11 +72,11 @@ struct ProductTests {
 
     @Test("input gradient equals the scalar reference", arguments: Computation.all)
     fileprivate func inputGradient(_ computation: Computation) {
-        for (index, shape) in shapes.enumerated() {
+        for (index, shape) in (shapes + [wideGradient, longGradient]).enumerated() {
             for adding in [false, true] {
                 let context = computation.context()
                 // N and K change places, so that long reductions occur here too.
-                let (n, k) = (shape.k, shape.n)
+                let (n, k) = (shape.k, computation.storage.columns(shape.n))
                 let weight = SampleWeight(computation.storage, rows: n, columns: k, seed: UInt64(index) + 5)
                 var numbers = SampleNumbers(seed: UInt64(index) + 99)
                 let dY = SampleMatrix(rows: shape.m, columns: n) { _, _ in numbers.float() }
@@ -94,7 +102,7 @@ struct ProductTests {
         ]
         for (index, shape) in shapes.enumerated() {
             for adding in [false, true] {
-                let (m, n, k) = shape
+                let (m, n, k) = (shape.0, shape.1, computation.storage.columns(shape.2))
                 let context = computation.context()
                 let weight = SampleWeight(computation.storage, rows: n, columns: k, seed: UInt64(index) + 9)
                 var numbers = SampleNumbers(seed: UInt64(index) + 55)
@@ -118,7 +126,8 @@ struct ProductTests {
 
     @Test("gathered rows are code times scale, to the bit", arguments: Computation.all)
     fileprivate func gather(_ computation: Computation) {
-        for (rows, columns) in [(1, 1), (5, 7), (9, 31), (11, 65), (4, 321), (3, 1091)] {
+        for (rows, listed) in [(1, 1), (5, 7), (9, 31), (11, 65), (4, 321), (3, 1091)] {
+            let columns = computation.storage.columns(listed)
             let context = computation.context()
             let weight = SampleWeight(computation.storage, rows: rows, columns: columns, seed: UInt64(columns))
             let ids = (0..<2 * rows).map { Int32(($0 * 7 + 3) % rows) }
@@ -135,7 +144,7 @@ struct ProductTests {
 
     @Test("a row's bits depend on that row alone, not on the others or on the threads", arguments: Computation.all)
     fileprivate func determinism(_ computation: Computation) {
-        let (m, n, k) = (61, 75, 1100)
+        let (m, n, k) = (61, 75, computation.storage.columns(1100))
         let weight = SampleWeight(computation.storage, rows: n, columns: k, seed: 3)
         var numbers = SampleNumbers(seed: 4)
         let x = SampleMatrix(rows: m, columns: k) { _, _ in numbers.float() }
