@@ -139,9 +139,10 @@ let package = Package(
             swiftSettings: optimized),
         .executableTarget(
             name: "Benchmarks",
-            dependencies: ["System", "Tensors", "Kernels", "Diagnostics", "AdapterStore", "Tokenizers"],
-            path: "Benchmarks",
-            swiftSettings: optimized),
+            dependencies: [
+                "System", "Tensors", "Kernels", "QuantFormats", "Datasets", "ModelFiles", "Adapters", "DecoderModels",
+                "AdapterStore", "Quantization", "Training", "Diagnostics", "Tokenizers", "TestSupport",
+            ], path: "Benchmarks", exclude: ["peers"], swiftSettings: optimized),
         .testTarget(
             name: "SystemTests", dependencies: ["System", "TestSupport"], exclude: ["Fixtures"], swiftSettings: strict),
         .testTarget(

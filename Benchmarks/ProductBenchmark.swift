@@ -1,5 +1,6 @@
 internal import Diagnostics
 internal import Kernels
+internal import System
 internal import Tensors
 
 /// Products with 4-bit weights: speed as share of the peak of the same run, and one row as share of the read bandwidth.
@@ -10,6 +11,7 @@ struct ProductBenchmark {
     let model: String?
     let computeType: ComputeType?
     let rows: Int?
+    var report: BenchmarkReport
 
     private func types(_ set: InstructionSet) -> [ComputeType] {
         [ComputeType.bfloat16, .float32].filter {
@@ -20,7 +22,12 @@ struct ProductBenchmark {
     private var runs: Int { quick ? 5 : 20 }
     private var seconds: Double { quick ? 0.05 : 0.3 }
 
-    func run() -> Bool {
+    private struct Speeds {
+        var forward: [Double] = []
+        var gradient: [Double] = []
+    }
+
+    mutating func run() -> Bool {
         guard let set = try? InstructionSet.selected() else {
             print("QLORA_ISA names an instruction set that this processor lacks")
             return false
@@ -41,8 +48,9 @@ struct ProductBenchmark {
         return correct
     }
 
-    private func manyRows(_ context: ComputeContext) -> Bool {
+    private mutating func manyRows(_ context: ComputeContext) -> Bool {
         var correct = true
+        var shares: [Int: Speeds] = [:]
         print("\n\(context.computeType.rawValue): GFLOP/s and share of the peak, nested 4-bit weights, blocks of 64")
         print(padded("", width: 36) + "     M     peak     forward         gradient")
         for shape in quick && model == nil ? LayerShapes.few : LayerShapes.all
@@ -81,7 +89,29 @@ struct ProductBenchmark {
                         + aligned(Double(rows), decimals: 0, width: 6)
                         + aligned(peak, decimals: 0, width: 9) + speed(forward) + speed(gradient)
                         + (isForwardRight && isGradientRight ? "" : "  WRONG"))
+                let speeds = (operations / forward * 1e-9, operations / gradient * 1e-9)
+                report.add([
+                    ("compute", .string(context.computeType.rawValue)), ("model", .string(shape.model)),
+                    ("layer", .string(shape.layer)), ("outputs", .integer(shape.outputs)),
+                    ("inputs", .integer(shape.inputs)), ("rows", .integer(rows)), ("peak_gflops", .measured(peak)),
+                    ("forward_gflops", .measured(speeds.0)), ("gradient_gflops", .measured(speeds.1)),
+                    ("forward_share", .measured(speeds.0 / peak)), ("gradient_share", .measured(speeds.1 / peak)),
+                ])
+                if LayerShapes.large.contains(where: { $0.model == shape.model }) {
+                    shares[rows, default: Speeds()].forward.append(speeds.0 / peak)
+                    shares[rows, default: Speeds()].gradient.append(speeds.1 / peak)
+                }
             }
+        }
+        for (rows, speeds) in shares.sorted(by: { $0.key > $1.key }) {
+            func summary(_ shares: [Double]) -> String {
+                let sorted = shares.sorted()
+                return aligned(sorted[sorted.count / 2], decimals: 3, width: 8) + " (lowest "
+                    + aligned(sorted[0], decimals: 3, width: 0) + ")"
+            }
+            print(
+                padded("median of the large models", width: 36) + aligned(Double(rows), decimals: 0, width: 6)
+                    + "  forward" + summary(speeds.forward) + "  gradient" + summary(speeds.gradient))
         }
         return correct
     }
@@ -127,7 +157,7 @@ struct ProductBenchmark {
     }
 
     /// One row over matrices that together exceed every cache.
-    private func oneRow(_ context: ComputeContext) -> Bool {
+    private mutating func oneRow(_ context: ComputeContext) -> Bool {
         var correct = true
         print("\n\(context.computeType.rawValue): one row (and four), GB/s of weights and share of the read bandwidth")
         for (outputs, inputs) in [(2048, 2048), (8192, 2048), (2048, 8192), (4096, 4096)] {
@@ -162,6 +192,12 @@ struct ProductBenchmark {
                     + aligned(speeds[0], decimals: 1, width: 7) + aligned(speeds[0] / bandwidth, decimals: 3, width: 7)
                     + "  four rows" + aligned(speeds[1], decimals: 1, width: 7)
                     + aligned(speeds[1] / bandwidth, decimals: 3, width: 7) + (correct ? "" : "  WRONG"))
+            report.add([
+                ("compute", .string(context.computeType.rawValue)), ("outputs", .integer(outputs)),
+                ("inputs", .integer(inputs)), ("rows", .integer(1)), ("read_gb_per_second", .measured(bandwidth)),
+                ("gb_per_second", .measured(speeds[0])), ("share", .measured(speeds[0] / bandwidth)),
+                ("four_rows_share", .measured(speeds[1] / bandwidth)),
+            ])
         }
         return correct
     }

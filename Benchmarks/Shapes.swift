@@ -1,3 +1,5 @@
+internal import TestSupport
+
 /// A projection of a model: W [outputs, inputs].
 struct LayerShape: Sendable {
     let model: String
@@ -6,28 +8,25 @@ struct LayerShape: Sendable {
     let inputs: Int
 }
 
-/// The projections of real models, each distinct shape once.
+/// The projections of real models, each distinct shape of a model once.
 enum LayerShapes {
-    static let all: [LayerShape] = [
-        LayerShape(model: "Llama-1B", layer: "q, o", outputs: 2048, inputs: 2048),
-        LayerShape(model: "Llama-1B", layer: "k, v", outputs: 512, inputs: 2048),
-        LayerShape(model: "Llama-1B", layer: "gate, up", outputs: 8192, inputs: 2048),
-        LayerShape(model: "Llama-1B", layer: "down", outputs: 2048, inputs: 8192),
-        LayerShape(model: "Llama-7B", layer: "q, k, v, o", outputs: 4096, inputs: 4096),
-        LayerShape(model: "Llama-7B", layer: "gate, up", outputs: 11008, inputs: 4096),
-        LayerShape(model: "Llama-7B", layer: "down", outputs: 4096, inputs: 11008),
-        LayerShape(model: "Qwen-0.5B", layer: "q, o", outputs: 896, inputs: 896),
-        LayerShape(model: "Qwen-0.5B", layer: "k, v", outputs: 128, inputs: 896),
-        LayerShape(model: "Qwen-0.5B", layer: "gate, up", outputs: 4864, inputs: 896),
-        LayerShape(model: "Qwen-0.5B", layer: "down", outputs: 896, inputs: 4864),
-        LayerShape(model: "SmolLM-135M", layer: "q, o", outputs: 576, inputs: 576),
-        LayerShape(model: "SmolLM-135M", layer: "k, v", outputs: 192, inputs: 576),
-        LayerShape(model: "SmolLM-135M", layer: "gate, up", outputs: 1536, inputs: 576),
-        LayerShape(model: "SmolLM-135M", layer: "down", outputs: 576, inputs: 1536),
-    ]
+    static let all: [LayerShape] = ModelShapes.all.flatMap { model in
+        var shapes: [LayerShape] = []
+        for linear in model.linears
+        where !shapes.contains(where: { $0.outputs == linear.outputs && $0.inputs == linear.inputs }) {
+            let layer = linear.name.split(separator: ".").last.map { String($0.dropLast("_proj".count)) }
+            shapes.append(
+                LayerShape(
+                    model: model.name, layer: layer ?? linear.name, outputs: linear.outputs, inputs: linear.inputs))
+        }
+        return shapes
+    }
+
+    /// The shapes that the figures of the 1B and 7B models are medians over.
+    static let large: [LayerShape] = all.filter { $0.model == "llama-1b" || $0.model == "llama-7b" }
 
     /// The shapes in which most of the time of training goes.
     static let few: [LayerShape] = all.filter {
-        $0.model == "Llama-1B" || ($0.model == "Qwen-0.5B" && $0.layer != "q, o")
+        $0.model == "llama-1b" || ($0.model == "qwen2.5-0.5b" && $0.layer != "q")
     }
 }

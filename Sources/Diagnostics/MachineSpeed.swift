@@ -56,6 +56,8 @@ package enum MachineSpeed {
         let region = 16 << 20
         let count = max(1, byteCount / region)
         let memory = AlignedMemory(byteCount: count * region)
+        // Pages that nobody has written are one and the same page of zeros.
+        memory.base.initializeMemory(as: UInt8.self, repeating: 1, count: memory.byteCount)
         return readBandwidth(
             pool, regions: (0..<count).map { UnsafeRawPointer(memory.base + $0 * region) }, byteCount: region,
             measuring: measuring, runs: runs)

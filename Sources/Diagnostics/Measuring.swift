@@ -22,11 +22,25 @@ package struct Measuring: Sendable {
         return now - start
     }
 
+    /// The same for what may fail.
+    package func timed<Problem: Error>(_ body: () throws(Problem) -> Void) throws(Problem) -> Double {
+        let start = now
+        try body()
+        return now - start
+    }
+
     private var now: Double {
+        usesProcessorTime
+            ? Self.seconds(CLOCK_PROCESS_CPUTIME_ID) / Double(threadCount) : Self.seconds(CLOCK_MONOTONIC)
+    }
+
+    /// Seconds that this process got of all processors so far.
+    package static var processorSeconds: Double { seconds(CLOCK_PROCESS_CPUTIME_ID) }
+
+    private static func seconds(_ clock: clockid_t) -> Double {
         var time = timespec()
-        clock_gettime(usesProcessorTime ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_MONOTONIC, &time)
-        let seconds = Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
-        return usesProcessorTime ? seconds / Double(threadCount) : seconds
+        clock_gettime(clock, &time)
+        return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
     }
 
     /// Seconds of the median run (or the fastest, where that counts): at least `runs` runs and `seconds` in all, after one
