@@ -50,7 +50,7 @@ final class ProgressBar: Sendable {
         let share = Double(state.done) / Double(total)
         var line = "\(title) \(state.done)/\(total) (\(Int(share * 100)) %)"
         if state.done > 0, state.done < total {
-            let elapsed = Double((now - start).components.seconds)
+            let elapsed = (now - start) / .seconds(1)
             line += ", \(DurationText.clock(seconds: Int(elapsed / share * (1 - share)))) left"
         }
         if !state.detail.isEmpty { line += "  \(state.detail)" }
