@@ -106,9 +106,8 @@ struct AddedTokens: Sendable {
 
     /// Cuts a text at added tokens: at those matched literally, or at those matched in normalized text.
     ///
-    /// - Parameter withSpecial: whether control tokens count; a control token that does not count hides other tokens
-    ///   inside it.
-    func parts(_ bytes: [UInt8], normalized isNormalized: Bool, withSpecial: Bool) -> [Part] {
+    /// - Parameter counts: whether a control token in a range counts; one that does not hides other tokens inside it.
+    func parts(_ bytes: [UInt8], normalized isNormalized: Bool, _ counts: (Range<Int>) -> Bool) -> [Part] {
         let trie = isNormalized ? normalized : literal
         guard !trie.isEmpty, !bytes.isEmpty else {
             return bytes.isEmpty ? [] : [Part(token: nil, range: 0..<bytes.count)]
@@ -121,7 +120,7 @@ struct AddedTokens: Sendable {
             while let match = trie.firstMatch(buffer, from: position) {
                 position = match.range.upperBound
                 let token = tokens[Int(match.value)]
-                if token.isSpecial, !withSpecial { continue }
+                if token.isSpecial, !counts(match.range) { continue }
                 var start = match.range.lowerBound, end = match.range.upperBound
                 if token.isSingleWord, Self.touchesWord(pointer, start, end, count: buffer.count) { continue }
                 if token.stripsLeft { start = max(WhiteSpace.start(pointer, before: start, from: 0), covered) }

@@ -138,6 +138,9 @@ public final class Tokenizer: Sendable {
     /// Whether an id is a control token.
     public func isSpecial(_ id: Int32) -> Bool { specialIDs.contains(id) }
 
+    /// The texts of the control tokens.
+    public var specialTokenTexts: [String] { specialIDs.sorted().compactMap { vocabulary.text($0) } }
+
     // MARK: Encoding
 
     /// The ids of a text.
@@ -148,18 +151,26 @@ public final class Tokenizer: Sendable {
     public func encode(
         _ text: String, addSpecialTokens: Bool = true, controlText: ControlText = .parse
     ) -> [Int32] {
-        tokenize(text, addSpecialTokens, controlText, tracksOffsets: false).ids
+        tokenize(text, addSpecialTokens, ControlTokenRule(controlText), tracksOffsets: false).ids
     }
 
     /// The ids of a text with the bytes that each stands for; see `encode`.
     public func encodeWithOffsets(
         _ text: String, addSpecialTokens: Bool = true, controlText: ControlText = .parse
     ) -> TokenizedText {
-        tokenize(text, addSpecialTokens, controlText, tracksOffsets: true)
+        tokenize(text, addSpecialTokens, ControlTokenRule(controlText), tracksOffsets: true)
+    }
+
+    /// The ids of a text that is in part somebody's words: a control token counts only where none of it lies in one of
+    /// these ranges. Everything else is as in `encode` without special tokens of the template.
+    ///
+    /// - Parameter plainRanges: ranges of bytes of the UTF-8, ascending, not overlapping.
+    public func encodeWithOffsets(_ text: String, plainRanges: [Range<Int>]) -> TokenizedText {
+        tokenize(text, false, .outside(plainRanges), tracksOffsets: true)
     }
 
     private func tokenize(
-        _ text: String, _ addSpecialTokens: Bool, _ controlText: ControlText, tracksOffsets: Bool
+        _ text: String, _ addSpecialTokens: Bool, _ controlTokens: ControlTokenRule, tracksOffsets: Bool
     ) -> TokenizedText {
         let template = addSpecialTokens ? templateIDs : (prefix: [], suffix: [])
         let bytes = Array(text.utf8)
@@ -167,11 +178,10 @@ public final class Tokenizer: Sendable {
         if tracksOffsets { result.ranges = template.prefix.map { _ in 0..<0 } }
 
         let tracksPieces = tracksOffsets || normalizer != nil && preTokenizer?.needsOrigin == true
-        let model = controlText == .plain ? plainModel : self.model
+        let model = controlTokens.countsEverywhere ? self.model : plainModel
         var scratch = model.takeScratch()
-        let withSpecial = controlText == .parse
         bytes.withUnsafeBufferPointer { buffer in
-            for part in added.parts(bytes, normalized: false, withSpecial: withSpecial) {
+            for part in added.parts(bytes, normalized: false, controlTokens.counts(at:)) {
                 if let token = part.token {
                     result.ids.append(token.id)
                     if tracksOffsets { result.ranges.append(part.range) }
@@ -182,7 +192,10 @@ public final class Tokenizer: Sendable {
                     UnsafeBufferPointer(rebasing: buffer[part.range]), base: part.range.lowerBound,
                     tracksOffsets: tracksPieces)
                 normalizer?.normalize(&piece)
-                for part in added.parts(piece.bytes, normalized: true, withSpecial: withSpecial) {
+                let parts = added.parts(piece.bytes, normalized: true) { range in
+                    controlTokens.countsEverywhere || controlTokens.counts(at: piece.original(range))
+                }
+                for part in parts {
                     if let token = part.token {
                         result.ids.append(token.id)
                         if tracksOffsets { result.ranges.append(piece.original(part.range)) }
@@ -262,6 +275,32 @@ public final class Tokenizer: Sendable {
 
     /// How many texts at the end begin a character that later ones may finish.
     func unfinishedCount(_ texts: [[UInt8]]) -> Int { decoder?.unfinishedCount(texts) ?? 0 }
+}
+
+/// Where in a text control tokens count.
+private enum ControlTokenRule {
+    case everywhere
+    case nowhere
+    /// Outside of these ranges of bytes, which ascend.
+    case outside([Range<Int>])
+
+    init(_ controlText: ControlText) { self = controlText == .parse ? .everywhere : .nowhere }
+
+    var countsEverywhere: Bool { if case .everywhere = self { true } else { false } }
+
+    func counts(at range: Range<Int>) -> Bool {
+        switch self {
+        case .everywhere: return true
+        case .nowhere: return false
+        case .outside(let plain):
+            var low = 0, high = plain.count
+            while low < high {
+                let middle = (low + high) / 2
+                if plain[middle].upperBound > range.lowerBound { high = middle } else { low = middle + 1 }
+            }
+            return low == plain.count || plain[low].lowerBound >= range.upperBound
+        }
+    }
 }
 
 /// A model with what it keeps between words. A call takes that away while it runs, so that calls do not wait for each
