@@ -88,6 +88,7 @@ let package = Package(
         .target(
             name: "ModelFiles", dependencies: ["System", "Kernels", "Tensors", "QuantFormats"],
             swiftSettings: optimized),
+        .target(name: "ChatTemplates", dependencies: ["System", "Tokenizers"], swiftSettings: optimized),
         .target(name: "Datasets", dependencies: ["System", "Tokenizers", "CZstd"], swiftSettings: optimized),
 
         // L4
@@ -125,9 +126,9 @@ let package = Package(
         .executableTarget(
             name: "qlora",
             dependencies: [
-                "System", "Kernels", "Tensors", "QuantFormats", "Optimizers", "Tokenizers", "ModelFiles", "Datasets",
-                "Adapters", "Diagnostics",
-                "AdapterStore", "DecoderModels", "Quantization", "Training", "Measurement", "Reports",
+                "System", "Kernels", "Tensors", "QuantFormats", "Optimizers", "Tokenizers", "ChatTemplates",
+                "ModelFiles", "Datasets", "Adapters", "Diagnostics", "AdapterStore", "DecoderModels", "Quantization",
+                "Training", "Measurement", "Reports",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -164,6 +165,9 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "ModelFilesTests", dependencies: ["ModelFiles", "Kernels", "Tensors", "System", "TestSupport"],
+            exclude: ["Fixtures"], swiftSettings: strict),
+        .testTarget(
+            name: "ChatTemplatesTests", dependencies: ["ChatTemplates", "Tokenizers", "System", "TestSupport"],
             exclude: ["Fixtures"], swiftSettings: strict),
         .testTarget(
             name: "DatasetsTests", dependencies: ["Datasets", "Tokenizers", "System", "TestSupport"],
