@@ -35,6 +35,10 @@ package struct DatasetSummary: Sendable {
     package internal(set) var splitCount = 0
     /// Parts of split rows left out because none of their tokens is supervised.
     package internal(set) var emptyPartCount = 0
+    /// Rows as they stand in the files, by format.
+    package internal(set) var formatCounts: [String: Int] = [:]
+    /// Conversations by the way in which their masks were made.
+    package internal(set) var maskCounts: [String: Int] = [:]
     /// Tokens of the longest row.
     package internal(set) var longestRow = 0
 }
@@ -46,7 +50,7 @@ package struct Dataset: Sendable {
     package let files: [String]
     package let summary: DatasetSummary
 
-    /// Reads files whole. Memory is 8 bytes a token.
+    /// Reads files whole. Memory is 8 bytes a token, 9 for conversations.
     ///
     /// - Throws: as `forEachRow`; and `badData` where no row is left.
     package static func load(files: [String], options: DatasetOptions, encoder: RowEncoder) throws(Failure) -> Dataset {
@@ -60,13 +64,15 @@ package struct Dataset: Sendable {
     /// Reads files row by row: JSON lines or a JSON array, zstd-compressed or not, recognised by their content. Memory
     /// is that of one row.
     ///
-    /// - Parameter body: takes each row after the length rule. It has at least one supervised token.
+    /// - Parameters:
+    ///   - limit: reading stops once this many rows have been given out.
+    ///   - body: takes each row after the length rule. It has at least one supervised token.
     /// - Returns: the counts.
     /// - Throws: `inputMissing`; `badData` with file, line, column, field and value for a row that cannot be read or has
     ///   no supervised token (unless rows are skipped), for a row longer than allowed, and where no row is left;
     ///   `interrupted` where a signal came; and what `body` throws.
     package static func forEachRow(
-        files: [String], options: DatasetOptions, encoder: RowEncoder,
+        files: [String], options: DatasetOptions, encoder: RowEncoder, limit: Int = .max,
         _ body: (TrainingRow) throws(Failure) -> Void
     ) throws(Failure) -> DatasetSummary {
         try options.length.validate()
@@ -75,23 +81,29 @@ package struct Dataset: Sendable {
             let countBefore = summary
             var reader = try RecordReader(DataInput(file, limits: options.limits), limits: options.limits)
             var recordCount = 0
-            while let record = try reader.next() {
+            while summary.rowCount < limit, let record = try reader.next() {
                 try Signals.throwIfInterrupted()
                 recordCount += 1
-                let row: DataRow, tokens: RowTokens
+                let row: DataRow, parts: [RowTokens], formatName: String
                 do throws(Failure) {
                     row = try DataRow(record, file: file, columns: options.columns, limits: options.limits)
                     let format = if let format = options.format { format } else { try RowFormats.recognise(row) }
-                    tokens = try format.tokens(of: row, with: encoder)
-                    try checkSupervision(tokens, row: row)
+                    parts = try format.tokens(of: row, with: encoder)
+                    formatName = format.name
+                    for tokens in parts { try checkSupervision(tokens, row: row) }
                 } catch {
                     guard options.badRows == .skip, error.kind == .badData else { throw error }
                     summary.skippedCount += 1
                     if summary.skipped.count < 10 { summary.skipped.append(error) }
                     continue
                 }
-                try emit(tokens, row: row, file: index, length: options.length, summary: &summary, body)
+                summary.formatCounts[formatName, default: 0] += 1
+                if let way = parts.first?.maskWay { summary.maskCounts[way, default: 0] += 1 }
+                for tokens in parts {
+                    try emit(tokens, row: row, file: index, length: options.length, summary: &summary, body)
+                }
             }
+            guard summary.rowCount < limit else { return summary }
             guard recordCount > 0 else {
                 throw Failure(.badData, "the file holds no rows", at: .init(file: file), remedy: "Check the path")
             }
@@ -157,7 +169,7 @@ package struct Dataset: Sendable {
             try body(
                 TrainingRow(
                     ids: Array(tokens.ids[part]), labels: Array(tokens.labels[part]), sourceFile: file,
-                    sourceLine: row.line, textByteCount: bytes))
+                    sourceLine: row.line, textByteCount: bytes, isTemplate: tokens.isTemplate.map { Array($0[part]) }))
         }
     }
 }

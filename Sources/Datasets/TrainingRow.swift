@@ -14,13 +14,19 @@ package struct TrainingRow: Sendable, Equatable {
     package var sourceLine: Int
     /// UTF-8 bytes of the text of the supervised tokens, nil where the row came without text.
     package var textByteCount: Int?
+    /// For each token of a conversation whether its text is the template's own; nil for other rows.
+    package var isTemplate: [Bool]?
 
-    package init(ids: [Int32], labels: [Int32], sourceFile: Int = 0, sourceLine: Int, textByteCount: Int? = nil) {
+    package init(
+        ids: [Int32], labels: [Int32], sourceFile: Int = 0, sourceLine: Int, textByteCount: Int? = nil,
+        isTemplate: [Bool]? = nil
+    ) {
         self.ids = ids
         self.labels = labels
         self.sourceFile = sourceFile
         self.sourceLine = sourceLine
         self.textByteCount = textByteCount
+        self.isTemplate = isTemplate
     }
 
     /// Tokens that a loss is computed for: labels after the first that are not -100.

@@ -42,6 +42,7 @@ struct BadRowTests {
         (
             "{}",
             "rows.jsonl:1:1: the row fits no format; its keys are none. The formats are text (text), "
+                + "messages (messages), sharegpt (conversations), alpaca (instruction, output), "
                 + "prompt-completion (prompt, completion), token-ids (input_ids)."
         ),
         (

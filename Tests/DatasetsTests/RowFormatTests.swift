@@ -88,7 +88,8 @@ struct RowFormatTests {
         (
             "promt=a",
             "--columns maps the field \"promt\", which no row format has. "
-                + "The fields are text, prompt, completion, input_ids, labels, attention_mask."
+                + "The fields are text, messages, tools, conversations, system, instruction, output, input, history, "
+                + "prompt, completion, input_ids, labels, attention_mask."
         ),
         ("prompt=a,prompt=b", "--columns maps the field \"prompt\" twice. Keep one of the two."),
     ])

@@ -9,16 +9,19 @@ package protocol RowFormat: Sendable {
     /// Fields that it may have.
     static var optionalFields: [String] { get }
 
-    /// Makes the tokens and labels of a row, of any length.
+    /// Makes the tokens and labels of a row, of any length; of several rows where it has to be cut by its meaning.
     ///
     /// - Throws: `badData` naming the place, the field and the value.
-    static func tokens(of row: DataRow, with encoder: RowEncoder) throws(Failure) -> RowTokens
+    static func tokens(of row: DataRow, with encoder: RowEncoder) throws(Failure) -> [RowTokens]
 }
 
 /// The row formats there are.
 package enum RowFormats {
     package static let all: [any RowFormat.Type] = [
         TextRows.self,
+        MessageRows.self,
+        ShareGPTRows.self,
+        AlpacaRows.self,
         PromptCompletionRows.self,
         TokenIdRows.self,
     ]
@@ -68,6 +71,12 @@ package enum RowFormats {
     static func suggestion(for row: DataRow) -> String {
         let texts = row.object.members.filter { $0.value.string != nil }.map(\.key)
         let lists = row.object.members.filter { $0.value.array?.first?.integer != nil }.map(\.key)
+        let chats = row.object.members.filter { $0.value.array?.first?.object != nil }
+        if let chat = chats.first {
+            let isShareGPT = chat.value.array?.first?["from"] != nil
+            return
+                "Say which column holds the conversation: --columns \(isShareGPT ? "conversations" : "messages")=\(chat.key)"
+        }
         let known = all.map { "\($0.name) (\($0.requiredFields.joined(separator: ", ")))" }.joined(separator: ", ")
         if texts.count >= 2 {
             return "Say which columns hold the text, e.g. --columns prompt=\(texts[0]),completion=\(texts[1])"

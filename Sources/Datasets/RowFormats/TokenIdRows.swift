@@ -7,7 +7,7 @@ package enum TokenIdRows: RowFormat {
     package static let requiredFields = ["input_ids"]
     package static let optionalFields = ["labels", "attention_mask"]
 
-    package static func tokens(of row: DataRow, with encoder: RowEncoder) throws(Failure) -> RowTokens {
+    package static func tokens(of row: DataRow, with encoder: RowEncoder) throws(Failure) -> [RowTokens] {
         let ids = try row.integers("input_ids")
         for (index, id) in ids.enumerated() where id < 0 || Int(id) >= encoder.vocabularySize {
             throw row.failure(
@@ -16,7 +16,7 @@ package enum TokenIdRows: RowFormat {
                 remedy: "Tokenize the data with the model's own tokenizer")
         }
         if row.has("attention_mask") { try checkMask(row, count: ids.count) }
-        guard row.has("labels") else { return RowTokens(ids: ids, labels: ids) }
+        guard row.has("labels") else { return [RowTokens(ids: ids, labels: ids)] }
         let labels = try row.integers("labels")
         guard labels.count == ids.count else {
             throw row.failure("there are \(labels.count) labels for \(ids.count) ids", field: "labels")
@@ -27,7 +27,7 @@ package enum TokenIdRows: RowFormat {
                 "the label \(label) is neither -100 nor inside the vocabulary of \(encoder.vocabularySize)",
                 field: "labels", element: index)
         }
-        return RowTokens(ids: ids, labels: labels)
+        return [RowTokens(ids: ids, labels: labels)]
     }
 
     private static func checkMask(_ row: DataRow, count: Int) throws(Failure) {

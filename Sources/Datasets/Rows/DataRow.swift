@@ -61,6 +61,15 @@ package struct DataRow {
         return string
     }
 
+    /// The elements of a required field.
+    func array(_ field: String) throws(Failure) -> [JSONValue] {
+        let value = try required(field)
+        guard let array = value.array else {
+            throw failure("\(Self.describe(value)) was found where an array is expected", field: field)
+        }
+        return array
+    }
+
     /// The integers of a required field, each within 32 bits.
     func integers(_ field: String) throws(Failure) -> [Int32] {
         let value = try required(field)
