@@ -87,7 +87,7 @@ struct Evaluate: VerbCommand {
         }
         var dataset = try Dataset.load(
             files: data, options: try rows.datasetOptions(LengthRule(maximumLength: nil)),
-            encoder: try RowEncoder.forModel(directory, base.configuration))
+            encoder: try RowEncoder.forModel(directory, base.configuration, rows, adapter: adapter))
         if score == .all { for index in dataset.rows.indices { dataset.rows[index].labels = dataset.rows[index].ids } }
         for line in TrainingData.omissions(dataset.summary) { console.warn(line) }
         let scorer = RowScorer(base, rows: dataset.rows, limit: limit, context: context)

@@ -24,7 +24,9 @@ struct QLoRA: ParsableCommand {
             Measure.self,
             MeasureTask.self,
             Generate.self,
+            Chat.self,
             Tokenize.self,
+            DataVerb.self,
         ])
 
     @Flag(name: [.customShort("v"), .customLong("version")], help: "Print the version and exit.")

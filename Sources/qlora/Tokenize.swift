@@ -11,9 +11,14 @@ struct Tokenize: VerbCommand {
             reads arrays of ids and writes JSON strings. A line that cannot be read gives {"error":…} on its line, and \
             exit status 65 at the end.
 
+            With --chat each line is {"messages":[…],"tools":[…],"add_generation_prompt":false,"template_args":{…}}, of \
+            which only the messages are needed, and becomes {"text":…,"ids":[…],"assistant_mask":[…]}; where no exact mask \
+            exists, the mask is null and mask_error says so.
+
             EXAMPLE:
               echo '"Once upon a time"' | qlora tokenize --model MODEL
               echo '[15496, 995]' | qlora tokenize --model MODEL --decode
+              echo '{"messages":[{"role":"user","content":"Hi"}]}' | qlora tokenize --model MODEL --chat
             """)
 
     @OptionGroup var common: CommonOptions
@@ -32,16 +37,28 @@ struct Tokenize: VerbCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Whether control tokens written in a text are control tokens (parse) or text (plain).",
-            valueName: "parse|plain"))
-    var controlText: ControlText = .parse
+            "Whether control tokens written in a text are control tokens (parse) or text (plain). (default: parse; plain "
+                + "for what conversations say)", valueName: "parse|plain"))
+    var controlText: ControlText?
 
     @Flag(help: "Turn ids into text. (default: text into ids)")
     var decode = false
 
+    @Flag(help: "Turn conversations into text, ids and masks. (default: texts into ids)")
+    var chat = false
+
+    @OptionGroup(title: "Chat") var template: ChatTemplateOptions
+
+    func validate() throws {
+        if chat, decode || noSpecialTokens {
+            throw ValidationError("--chat excludes --decode and --no-special-tokens. Leave one of them out.")
+        }
+    }
+
     func run(console: Console) throws {
         let directory = try TokenizerDirectory.load(model)
         for warning in directory.warnings { console.warn(warning) }
+        let conversations = try chat ? ConversationLines(self, directory) : nil
         var lines = InputLines()
         var output = ResultLines(console: console)
         var firstFailure: Failure?
@@ -49,12 +66,17 @@ struct Tokenize: VerbCommand {
         while let line = try lines.next() {
             do throws(Failure) {
                 let value = try parse(line, number: lines.number)
-                try output.add(
-                    decode
-                        ? decoded(value, directory.tokenizer, lines.number)
-                        : encoded(value, directory.tokenizer, lines.number))
+                let line =
+                    if let conversations {
+                        JSONWriter.compact.string(try conversations.result(value, line: lines.number))
+                    } else {
+                        try decode
+                            ? decoded(value, directory.tokenizer, lines.number)
+                            : encoded(value, directory.tokenizer, lines.number)
+                    }
+                try output.add(line)
             } catch {
-                guard error.kind == .badData else { throw error }
+                guard error.kind == .badData || (chat && error.kind == .unsupported) else { throw error }
                 firstFailure = firstFailure ?? error
                 failureCount += 1
                 try output.add(JSONWriter.compact.string(.object(JSONObject([("error", .string("\(error)"))]))))
@@ -62,11 +84,12 @@ struct Tokenize: VerbCommand {
         }
         try output.finish()
         guard var failure = firstFailure else { return }
+        failure.kind = .badData
         if failureCount > 1 { failure.what += " (the first of \(failureCount) lines that could not be read)" }
         throw failure
     }
 
-    private func place(_ line: Int, field: String? = nil) -> Failure.Place {
+    func place(_ line: Int, field: String? = nil) -> Failure.Place {
         Failure.Place(file: "standard input", line: line, field: field)
     }
 
@@ -87,7 +110,7 @@ struct Tokenize: VerbCommand {
                 .badData, "a JSON string is expected on each line, not \(value.kindName)", at: place(line),
                 remedy: decode ? nil : "Give --decode to turn ids into text")
         }
-        let ids = tokenizer.encode(text, addSpecialTokens: !noSpecialTokens, controlText: controlText)
+        let ids = tokenizer.encode(text, addSpecialTokens: !noSpecialTokens, controlText: controlText ?? .parse)
         return "[" + ids.lazy.map(String.init).joined(separator: ",") + "]"
     }
 

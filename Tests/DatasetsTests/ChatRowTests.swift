@@ -137,7 +137,7 @@ struct ChatRowTests {
         (
             #"{"conversations":[{"from":"function_call","value":"f()"}]}"#,
             "rows.jsonl:1:19: field \"conversations[0]\": the function call is no JSON: "
-                + "unknown literal: false is expected."
+                + "JSON text ends inside a literal."
         ),
         (
             #"{"instruction":"a","output":"b","history":[["a"]]}"#,

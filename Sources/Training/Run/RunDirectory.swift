@@ -21,7 +21,8 @@ package final class RunDirectory {
 
     /// What a run makes; `--overwrite` removes exactly these.
     package static let files = [
-        "adapter_config.json", "adapter_model.safetensors", "metrics.jsonl", "run.json",
+        "adapter_config.json", "adapter_model.safetensors", "metrics.jsonl", "run.json", "chat_template.jinja",
+        "chat_settings.json",
     ]
     private static let checkpointsName = "checkpoints"
     private static let lockName = ".lock"

@@ -21,7 +21,7 @@ struct MeasuredData {
             throw Failure(.usage, "--max-length is \(length): 2 or more is expected", remedy: "Change --max-length")
         }
         _ = try verb.loop.settings(maximumLength: length)
-        let encoder = try RowEncoder.forModel(directory, configuration)
+        let encoder = try RowEncoder.forModel(directory, configuration, verb.rows)
         func load(_ files: [String], trains: Bool) throws -> Dataset {
             let rule =
                 trains ? LengthRule(maximumLength: length, overlong: verb.overlong) : LengthRule(maximumLength: nil)

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import ChatTemplates
 internal import Datasets
 internal import System
 
@@ -19,6 +20,20 @@ struct DataOptions: ParsableArguments {
 
     @Option(help: "What happens to a row that cannot be read: error or skip.")
     var badRows: BadRowRule = .error
+
+    @Option(help: "What of a conversation is supervised: assistant, last (its last message) or all.")
+    var trainOn: TrainOn = .assistant
+
+    @Flag(help: "Take prompts and completions as they are, without a chat template. (default: with the model's)")
+    var raw = false
+
+    @OptionGroup var chat: ChatTemplateOptions
+
+    func validate() throws {
+        if raw, chat.chatTemplate != nil {
+            throw ValidationError("--raw and --chat-template exclude each other. Leave one of them out.")
+        }
+    }
 
     /// The options as the readers of data take them.
     func datasetOptions(_ length: LengthRule) throws(Failure) -> DatasetOptions {

@@ -24,7 +24,7 @@ struct RunFacts {
         _ verb: Train, model: DecoderModel, directory: ModelDirectory, rows: TrainingData, settings: TrainingSettings,
         context: ComputeContext
     ) throws(Failure) {
-        mathematics = Self.mathematics(verb, settings)
+        mathematics = Self.mathematics(verb, settings, ChatRecord.options(verb.rows, rows.chatRenderer))
         conveniences = JSONObject([
             ("batch_size", .integer(settings.batchSize)),
             ("gradient_accumulation", .integer(settings.gradientAccumulation)), ("packing", .bool(settings.packing)),
@@ -70,24 +70,28 @@ struct RunFacts {
         return all
     }
 
-    private static func mathematics(_ verb: Train, _ settings: TrainingSettings) -> JSONObject {
+    private static func mathematics(
+        _ verb: Train, _ settings: TrainingSettings, _ chat: [(String, JSONValue)]
+    ) -> JSONObject {
         let loop = verb.loop, adapter = verb.adapter
         func text(_ value: String?) -> JSONValue { value.map { .string($0) } ?? .null }
         func integer(_ value: Int?) -> JSONValue { value.map { .integer($0) } ?? .null }
-        return JSONObject([
-            ("rank", .integer(adapter.rank)), ("alpha", .double(adapter.alpha)),
-            ("dropout", .double(adapter.dropout)), ("targets", .string(adapter.targets)),
-            ("exclude", text(adapter.exclude)), ("layers", text(adapter.layers)), ("rslora", .bool(adapter.rslora)),
-            ("init_adapter", .bool(adapter.initAdapter != nil)), ("epochs", .double(loop.epochs)),
-            ("max_steps", integer(loop.maxSteps)), ("rows_per_step", .integer(settings.rowsPerStep)),
-            ("max_length", .integer(settings.maximumLength)), ("overlong", .string(verb.overlong.rawValue)),
-            ("data_order", .string(verb.dataOrder.rawValue)), ("eval_split", .double(verb.evalSplit)),
-            ("learning_rate", .double(loop.learningRate)), ("schedule", .string(loop.schedule)),
-            ("warmup_steps", integer(loop.warmupSteps)),
-            ("warmup_ratio", loop.warmupRatio.map { .double($0) } ?? .null), ("optimizer", .string(loop.optimizer)),
-            ("weight_decay", .double(loop.weightDecay)), ("beta1", .double(loop.beta1)), ("beta2", .double(loop.beta2)),
-            ("epsilon", .double(loop.epsilon)), ("max_grad_norm", .double(loop.maxGradNorm)),
-            ("seed", .number(JSONNumber(text: String(loop.seed)))),
-        ])
+        return JSONObject(
+            [
+                ("rank", .integer(adapter.rank)), ("alpha", .double(adapter.alpha)),
+                ("dropout", .double(adapter.dropout)), ("targets", .string(adapter.targets)),
+                ("exclude", text(adapter.exclude)), ("layers", text(adapter.layers)), ("rslora", .bool(adapter.rslora)),
+                ("init_adapter", .bool(adapter.initAdapter != nil)), ("epochs", .double(loop.epochs)),
+                ("max_steps", integer(loop.maxSteps)), ("rows_per_step", .integer(settings.rowsPerStep)),
+                ("max_length", .integer(settings.maximumLength)), ("overlong", .string(verb.overlong.rawValue)),
+                ("data_order", .string(verb.dataOrder.rawValue)), ("eval_split", .double(verb.evalSplit)),
+                ("learning_rate", .double(loop.learningRate)), ("schedule", .string(loop.schedule)),
+                ("warmup_steps", integer(loop.warmupSteps)),
+                ("warmup_ratio", loop.warmupRatio.map { .double($0) } ?? .null), ("optimizer", .string(loop.optimizer)),
+                ("weight_decay", .double(loop.weightDecay)), ("beta1", .double(loop.beta1)),
+                ("beta2", .double(loop.beta2)),
+                ("epsilon", .double(loop.epsilon)), ("max_grad_norm", .double(loop.maxGradNorm)),
+                ("seed", .number(JSONNumber(text: String(loop.seed)))),
+            ] + chat)
     }
 }

@@ -65,7 +65,11 @@ struct Train: VerbCommand {
         let length = maxLength ?? min(1024, base.configuration.maximumPositions)
         try base.configuration.requireLength(length) { "Give --max-length \($0) or less" }
         let settings = try loop.settings(maximumLength: length)
-        let data = try TrainingData.load(self, base, directory, length: length, seed: settings.seed)
+        var verb = self
+        if opening == .resume, rows.chat.templateDate == nil {
+            verb.rows.chat.templateDate = try ChatRecord.date(of: output)
+        }
+        let data = try TrainingData.load(verb, base, directory, length: length, seed: settings.seed)
         let (adapters, configuration) = try makeAdapter(base, directory, seed: settings.seed)
         base.attach(adapters, gradients: nil)
         let quote = try RunQuote(
@@ -78,6 +82,7 @@ struct Train: VerbCommand {
         try Interruption.check(directory)
 
         let run = try RunDirectory(output, opening)
+        if let renderer = data.chatRenderer { try ChatRecord.write(renderer, to: output) }
         let trainer = try Trainer(
             model: base, adapters: adapters, rows: data.training, evaluationRows: data.evaluation, settings: settings,
             order: dataOrder, recompute: quote.recompute, context: context,

@@ -1,3 +1,4 @@
+internal import ChatTemplates
 internal import Datasets
 internal import DecoderModels
 internal import ModelFiles
@@ -12,6 +13,8 @@ struct TrainingData {
     let omissions: [String]
     /// The files, for hashing.
     let files: [String]
+    /// What conversations were rendered with; nil where rows were taken as they are.
+    let chatRenderer: ChatRenderer?
 
     /// Reads the files of `--data` and `--eval-data`, or splits the former.
     static func load(_ verb: Train, _ base: DecoderModel, _ directory: ModelDirectory, length: Int, seed: UInt64) throws
@@ -20,7 +23,7 @@ struct TrainingData {
         guard length >= 2 else {
             throw Failure(.usage, "--max-length is \(length): 2 or more is expected", remedy: "Change --max-length")
         }
-        let encoder = try RowEncoder.forModel(directory, base.configuration)
+        let encoder = try RowEncoder.forModel(directory, base.configuration, verb.rows)
         let options = try verb.rows.datasetOptions(LengthRule(maximumLength: length, overlong: verb.overlong))
         let dataset = try Dataset.load(files: verb.data, options: options, encoder: encoder)
         guard verb.evalData.isEmpty else {
@@ -29,12 +32,13 @@ struct TrainingData {
                 options: try verb.rows.datasetOptions(LengthRule(maximumLength: nil)), encoder: encoder)
             return TrainingData(
                 training: dataset.rows, evaluation: held.rows,
-                omissions: omissions(dataset.summary) + omissions(held.summary), files: verb.data + verb.evalData)
+                omissions: omissions(dataset.summary) + omissions(held.summary), files: verb.data + verb.evalData,
+                chatRenderer: encoder.chatRenderer)
         }
         let split = try EvaluationSplit(fraction: verb.evalSplit, seed: seed).indices(rowCount: dataset.rows.count)
         return TrainingData(
             training: split.training.map { dataset.rows[$0] }, evaluation: split.evaluation.map { dataset.rows[$0] },
-            omissions: omissions(dataset.summary), files: verb.data)
+            omissions: omissions(dataset.summary), files: verb.data, chatRenderer: encoder.chatRenderer)
     }
 
     static func omissions(_ summary: DatasetSummary) -> [String] {
@@ -46,6 +50,10 @@ struct TrainingData {
         if summary.droppedCount > 0 { words.append("\(summary.droppedCount) rows longer than the limit were left out") }
         if summary.truncatedCount > 0 { words.append("\(summary.truncatedCount) rows were cut to the limit") }
         if summary.splitCount > 0 { words.append("\(summary.splitCount) rows were split at the limit") }
+        // The usual ways go without saying; `data check` tells them all.
+        if let count = summary.maskCounts[MaskWay.turns.rawValue] {
+            words.append("\(count) conversations were \(MaskWay.turns.summary)")
+        }
         return words
     }
 }
