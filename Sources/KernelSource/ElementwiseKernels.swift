@@ -30,6 +30,7 @@ package func fillElementwiseKernels(_ table: UnsafeMutablePointer<qk_elementwise
     table.pointee.largest = indexOfLargest
     table.pointee.adamw = adamW
     table.pointee.cross_entropy = crossEntropy
+    table.pointee.softmax_part = softmaxPart
     table.pointee.attention_forward = attentionForward
     table.pointee.attention_backward = attentionBackward
     table.pointee.attention_add_gradients = addAttentionGradients

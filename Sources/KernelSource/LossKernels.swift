@@ -38,3 +38,34 @@ func crossEntropy(
     logits[Int(label)] -= gradientScale
     return loss
 }
+
+/// A part of a row of logits in two passes, with the running maximum and sum of Milakov and Gimelshein ("Online normalizer
+/// calculation for softmax", 2018).
+func softmaxPart(
+    _ logits: UnsafeMutablePointer<Float>, _ count: Int64, _ state: UnsafeMutablePointer<qk_running_softmax>,
+    _ softCap: Float
+) -> Float {
+    let columns = Int(count)
+    let earlier = state.pointee.largest
+    let ofPart = largestElement(logits, columns)
+    let largest = ofPart > earlier ? ofPart : earlier
+    let offset = qv_splat(largest)
+    let reciprocal = qv_splat(softCap == 0 ? 0 : 1 / softCap)
+    @inline(__always)
+    func exponentials(_ at: Int, _ valid: Int, _ sum: Lanes) -> Lanes {
+        let logit = lanes(logits + at, valid)
+        let power = exponential(logit - offset)
+        if softCap == 0 {
+            put(power, logits + at, valid)
+        } else {
+            let share = logit * reciprocal
+            put(power * (qv_splat(1) - share * share), logits + at, valid)
+        }
+        return sum + onlyValid(power, valid)
+    }
+    let sum = sumOverRow(columns, exponentials)
+    let factor = exponential(qv_splat(earlier) - offset)[0]
+    state.pointee.largest = largest
+    state.pointee.sum = state.pointee.sum * factor + sum
+    return factor
+}

@@ -57,3 +57,42 @@ package struct StoredMatrix: @unchecked Sendable {
         self.storage = storage
     }
 }
+
+extension StoredMatrix {
+    /// Rows of a range as a matrix of their own; nil where the first does not begin a block of scales (of nested scales: 256
+    /// blocks), so that no view of it exists.
+    package func rows(_ range: Range<Int>) -> StoredMatrix? {
+        let first = range.lowerBound * columns
+        let storage: Storage
+        switch self.storage {
+        case .float32(let elements): storage = .float32(elements + first * 4)
+        case .bfloat16(let elements): storage = .bfloat16(elements + first * 2)
+        case .float16(let elements): storage = .float16(elements + first * 2)
+        case .table4(let codes, let table, let scales):
+            guard let scales = scales.from(first) else { return nil }
+            storage = .table4(codes: codes + first / 2, table: table, scales: scales)
+        case .signed8(let codes, let scales):
+            guard let scales = scales.from(first) else { return nil }
+            storage = .signed8(codes: codes + first, scales: scales)
+        case .blocks8(let blocks): storage = .blocks8(blocks + first / 32 * 34)
+        case .blocks4(let blocks): storage = .blocks4(blocks + first / 32 * 18)
+        }
+        return StoredMatrix(rows: range.count, columns: columns, storage: storage)
+    }
+}
+
+extension BlockScales {
+    /// The scales of the elements from one on; nil where that is not the first of what scales are kept for.
+    fileprivate func from(_ element: Int) -> BlockScales? {
+        let (block, rest) = element.quotientAndRemainder(dividingBy: blockSize)
+        guard rest == 0 else { return nil }
+        switch storage {
+        case .float32(let scales): return BlockScales(blockSize: blockSize, storage: .float32(scales + block * 4))
+        case .nested(let codes, let map, let absmax, let offset):
+            guard block % 256 == 0 else { return nil }
+            return BlockScales(
+                blockSize: blockSize,
+                storage: .nested(codes: codes + block, map: map, absmax: absmax + block / 256 * 4, offset: offset))
+        }
+    }
+}

@@ -38,6 +38,9 @@ package struct FrozenLinear: @unchecked Sendable {
         GradientProduct(dY, matrix, isTransposed: isTransposed, lowRank: lowRank)
     }
 
+    /// The outputs in parts, as the tokens of a vocabulary; nil where the matrix has no views of them.
+    package var vocabularyParts: VocabularyParts? { isTransposed ? nil : VocabularyParts(matrix, bias: bias) }
+
     /// y [M, N] = x [M, K]·Wᵀ + b for one to a few rows, bound by the bandwidth of memory (decoding).
     package func forwardFewRows(_ x: FloatMatrix, into y: FloatMatrix, _ context: ComputeContext, _ scratch: Scratch) {
         guard !isTransposed else {

@@ -35,6 +35,13 @@ typedef struct {
     float negative_step_size;
 } qk_adamw;
 
+/// What the parts so far of a row of logits amount to: the largest, and the sum of exp(logit - largest). Before the first
+/// part: the lowest finite number, and 0.
+typedef struct {
+    float largest;
+    float sum;
+} qk_running_softmax;
+
 /// What a feed-forward layer applies to its inner projection. Hendrycks and Gimpel 2016: gelu is x * Phi(x) exactly,
 /// gelu_tanh its approximation 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))); silu is x * sigmoid(x).
 enum { QK_SILU = 0, QK_GELU = 1, QK_GELU_TANH = 2 };
@@ -85,7 +92,7 @@ typedef struct {
     float *d_k;
     float *d_v;
     int64_t q_stride, k_stride, v_stride, out_stride, d_out_stride, d_q_stride, d_k_stride, d_v_stride;
-    /// The query rows; the first is a multiple of QK_ATTENTION_QUERIES.
+    /// The query rows.
     int64_t first_query, query_count;
     int64_t head_width;
     int64_t window;
@@ -182,6 +189,10 @@ typedef struct {
     /// 0, logits are the results of `soft_cap` and the gradient is that of its argument: times 1 - (logit / soft_cap)^2.
     float (*_Null_unspecified cross_entropy)(float *logits, int64_t count, int64_t label, float gradient_scale, int32_t writes,
                            float soft_cap);
+
+    /// The next part of a row of logits: brings `state` forward and makes exp(logit - largest) of the logits, where soft_cap
+    /// is not 0 times the slope of the cap as above. Returns what sums over the earlier parts are to be multiplied with.
+    float (*_Null_unspecified softmax_part)(float *logits, int64_t count, qk_running_softmax *state, float soft_cap);
 
     void (*_Null_unspecified attention_forward)(const qk_attention_forward *task);
     /// dQ of the rows; what they contribute to dK and dV stays in the scratch.

@@ -34,7 +34,7 @@ package final class GenerationSession {
             &plan, name: "layer", tokens: rows, shape: shape, savedWidths: savedWidths(of: model.blocks),
             narrows: false)
         workspace = Workspace(
-            &plan, model, capacity: rows, largestSequence: rows, headRows: 1, cacheLength: capacity, training: false,
+            &plan, model, capacity: rows, largestSequence: rows, cacheLength: capacity, training: false,
             context)
         arena = Arena(plan)
     }

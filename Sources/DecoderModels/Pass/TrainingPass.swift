@@ -79,7 +79,7 @@ package final class TrainingPass {
                 block.forward(hidden[layer], into: hidden[layer + 1], memory(layer, batch.count), shared, tokens, run)
             }
             let gradients = gradientSlots.memory(arena, count: batch.count, shape: model.configuration)
-            gradients.hidden.zero()
+            context.clear(gradients.hidden.base, count: gradients.hidden.count)
             let scored = batch.targets.indices.filter { batch.targets[$0] != -100 }
             let losses = head.run(
                 hidden[model.blocks.count], scored: scored, targets: batch.targets, gradientScale: gradientScale,
@@ -155,9 +155,9 @@ extension TrainingPass {
                     savedWidths: savedWidths(of: sharing), narrows: model.narrowsActivations(context))
             }
             gradients = GradientSlots(&plan, tokens: capacity, shape: shape)
-            head = LossHead(&plan, model, largestRows: capacity)
+            head = LossHead(&plan, model, largestRows: capacity, keepsLogits: false, context)
             workspace = Workspace(
-                &plan, model, capacity: capacity, largestSequence: largestSequence, headRows: head.chunkRows,
+                &plan, model, capacity: capacity, largestSequence: largestSequence, head: head,
                 training: true, context)
             self.plan = plan
         }

@@ -16,7 +16,7 @@ struct Workspace {
     private let factors: ArenaSlot
 
     init(
-        _ plan: inout ArenaPlan, _ model: DecoderModel, capacity: Int, largestSequence: Int, headRows: Int,
+        _ plan: inout ArenaPlan, _ model: DecoderModel, capacity: Int, largestSequence: Int, head: LossHead? = nil,
         cacheLength: Int = 0, training: Bool, _ context: ComputeContext
     ) {
         let shape = model.configuration
@@ -27,6 +27,7 @@ struct Workspace {
             ? plan.reserve("queries, keys and values together", Float.self, count: capacity * shape.fusedWidth) : nil
         let sites = (model.blocks.first?.linears ?? []) + [model.head]
         droppedWidth = sites.reduce(0) { max($0, $1.site.inputs) }
+        let headRows = head?.chunkRows ?? 1
         let rows = max(capacity, headRows)
         dropped =
             training && model.adapters?.dropout ?? 0 > 0
@@ -45,7 +46,7 @@ struct Workspace {
                     ? model.blocks.flatMap(\.groups).map { $0.reduce(0) { $0 + $1.site.outputs } }.max() ?? 0 : 0,
                 float32Dimension: lowRankWidth),
             context.productScratchByteCount(
-                rows: headRows, dimension: max(context.packedGradientLength(shape.vocabularySize), shape.width)))
+                rows: headRows, dimension: head?.packedLength ?? shape.width))
         if let shape = model.blocks.first?.attention {
             bytes = max(bytes, context.attentionForwardScratchByteCount(shape))
             bytes = max(bytes, context.attentionDecodeScratchByteCount(shape, length: cacheLength))

@@ -27,9 +27,9 @@ package final class ScoringPass {
         blockSlots = BlockSlots(
             &plan, name: "layer", tokens: capacity, shape: model.configuration,
             savedWidths: savedWidths(of: model.blocks), narrows: model.narrowsActivations(context))
-        head = LossHead(&plan, model, largestRows: capacity)
+        head = LossHead(&plan, model, largestRows: capacity, keepsLogits: true, context)
         workspace = Workspace(
-            &plan, model, capacity: capacity, largestSequence: capacity, headRows: head.chunkRows, training: false,
+            &plan, model, capacity: capacity, largestSequence: capacity, head: head, training: false,
             context)
         self.plan = plan
         arena = Arena(plan)

@@ -37,6 +37,36 @@ extension ComputeContext {
         }
     }
 
+    /// Sets `count` numbers to zero.
+    package func clear(_ x: UnsafeMutablePointer<Float>, count: Int) {
+        nonisolated(unsafe) let x = x  // tasks write disjoint ranges
+        forEachElementRange(count) { range in
+            (x + range.lowerBound).update(repeating: 0, count: range.count)
+        }
+    }
+
+    /// y[i] = x[indices[i]] for each row of y; every index is a row of x.
+    package func gatherRows(of x: FloatMatrix, at indices: ArraySlice<Int>, into y: FloatMatrix) {
+        requireRows(indices, of: x, y)
+        forEachRowRange(rows: y.rows, columns: y.columns) { rows in
+            for row in rows { y.row(row).update(from: x.row(indices[indices.startIndex + row]), count: y.columns) }
+        }
+    }
+
+    /// y[indices[i]] = x[i] for each row of x; every index is another row of y.
+    package func scatterRows(_ x: FloatMatrix, into y: FloatMatrix, at indices: ArraySlice<Int>) {
+        requireRows(indices, of: y, x)
+        forEachRowRange(rows: x.rows, columns: x.columns) { rows in
+            for row in rows { y.row(indices[indices.startIndex + row]).update(from: x.row(row), count: x.columns) }
+        }
+    }
+
+    private func requireRows(_ indices: ArraySlice<Int>, of matrix: FloatMatrix, _ part: FloatMatrix) {
+        guard matrix.columns == part.columns, indices.count == part.rows,
+            indices.allSatisfy({ matrix.rows > $0 && $0 >= 0 })
+        else { fatalError("rows were asked for that a matrix of \(matrix.rows) rows does not have") }
+    }
+
     /// y[m] += table[indices[m]] for each row of y [M, N].
     package func addRows(of table: FloatMatrix, at indices: UnsafePointer<Int32>, into y: FloatMatrix) {
         guard table.columns == y.columns else {

@@ -125,7 +125,7 @@ package final class Trainer {
         let start = MonotonicClock.seconds
         let stepRows = rowsOfStep(step)
         let supervised = stepRows.reduce(0) { $0 + $1.supervisedTokenCount }
-        gradients.floats.update(repeating: 0, count: adapters.parameterCount)
+        context.clear(gradients.floats, count: adapters.parameterCount)
         let scale = 1 / Float(supervised)
         let dropout = adapters.dropout > 0 ? DropoutStream(seed: settings.seed, step: step) : nil
         var loss = 0.0
