@@ -21,7 +21,8 @@ struct TrainingBenchmark {
     func run(json: String?) throws(Failure) {
         guard let set = try? InstructionSet.selected() else { throw Failure(.usage, "QLORA_ISA names no usable set") }
         let type = computeType ?? (set.hasBFloat16Products ? .bfloat16 : .float32)
-        let meter = PoolMeter(), profile = StepProfile()
+        let meter = PoolMeter()
+        let profile = StepProfile(meter: meter)
         let context = ComputeContext(
             kernels: KernelTable(set), pool: WorkerPool(threadCount: measuring.threadCount, meter: meter),
             computeType: type, profile: profile)
@@ -65,7 +66,7 @@ struct TrainingBenchmark {
                 Step(
                     seconds: now - last, processorSeconds: processor - lastProcessor, busySeconds: meter.busySeconds,
                     fewestTasks: meter.fewestTasks ?? 0,
-                    parts: Dictionary(uniqueKeysWithValues: profile.parts.map { ($0.name, $0.seconds) })))
+                    regions: meter.regionCount, parts: profile.parts))
             meter.reset()
             profile.reset()
             lastProcessor = Measuring.processorSeconds
@@ -87,7 +88,8 @@ struct TrainingBenchmark {
         let busySeconds: Double
         /// Tasks of the smallest parallel region.
         let fewestTasks: Int
-        let parts: [String: Double]
+        let regions: Int
+        let parts: [StepProfile.Part]
     }
 
     private func report(
@@ -105,18 +107,20 @@ struct TrainingBenchmark {
                 + " \(recompute.rawValue), \(context.kernels.instructionSet.rawValue), \(threads) threads")
         var rest = step.seconds
         var table: [(String, JSONValue)] = []
-        for (name, seconds) in step.parts.sorted(by: { $0.value > $1.value }) {
+        func line(_ name: String, _ seconds: Double, outside: Double) {
             print(
-                "  " + padded(name, width: 26) + aligned(seconds * 1e3, decimals: 1, width: 9) + " ms"
-                    + aligned(100 * seconds / step.seconds, decimals: 2, width: 7) + " %")
-            table.append((name, .measured(seconds)))
-            rest -= seconds
+                "  " + padded(name, width: 36) + aligned(seconds * 1e3, decimals: 1, width: 9) + " ms"
+                    + aligned(100 * seconds / step.seconds, decimals: 2, width: 7) + " %"
+                    + aligned(100 * outside / step.seconds, decimals: 2, width: 7) + " % outside of tasks")
         }
+        for part in step.parts.sorted(by: { $0.seconds > $1.seconds }) {
+            line(part.name, part.seconds, outside: part.seconds - part.busySeconds / Double(threads))
+            table.append((part.name, .measured(part.seconds)))
+            rest -= part.seconds
+        }
+        line("between them", rest, outside: rest)
         table.append(("between them", .measured(rest)))
-        print(
-            "  " + padded("between them", width: 26) + aligned(rest * 1e3, decimals: 1, width: 9) + " ms"
-                + aligned(100 * rest / step.seconds, decimals: 2, width: 7) + " %")
-        print("  " + padded("step", width: 26) + aligned(step.seconds * 1e3, decimals: 1, width: 9) + " ms")
+        line("step", step.seconds, outside: lost * step.seconds)
         print(
             "\(aligned(Double(length) / step.seconds, decimals: 1, width: 0)) tokens/s, utilisation"
                 + " \(aligned(utilisation, decimals: 3, width: 0)) of \(aligned(peak, decimals: 0, width: 0)) GFLOP/s;"
@@ -124,8 +128,8 @@ struct TrainingBenchmark {
                 + " \(usage.peakResident >> 20) MiB, of which not of files \(usage.anonymous >> 20) MiB")
         let perProcessor = Double(length) / step.processorSeconds
         print(
-            "\(aligned(perProcessor, decimals: 1, width: 0)) tokens/s of processor time; the smallest parallel region has"
-                + " \(step.fewestTasks) tasks")
+            "\(aligned(perProcessor, decimals: 1, width: 0)) tokens/s of processor time; the smallest of \(step.regions)"
+                + " parallel regions has \(step.fewestTasks) tasks")
         var document = BenchmarkReport(
             subject: "training", instructionSet: context.kernels.instructionSet, threads: threads)
         document.add([
