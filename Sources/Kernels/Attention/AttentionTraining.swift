@@ -21,7 +21,7 @@ extension ComputeContext {
     ) {
         requireColumns(shape, queries: [q, out], keyValues: [k, v])
         requireRows(segments, in: q, k, v, out)
-        let block = Int(QK_ATTENTION_QUERIES)
+        let block = queryRows(segments.map { Int($0.count) }, heads: shape.queryHeads)
         nonisolated(unsafe) let (segments, logSumExp) = (segments, logSumExp)  // tasks write disjoint rows
         let table = kernels.elementwise
         let blocks = segments.reduce(0) { $0 + (Int($1.count) + block - 1) / block }
@@ -111,6 +111,17 @@ extension ComputeContext {
     }
 }
 
+/// Tasks that a region is cut into where its rows allow it: enough for sixteen threads to end together.
+private let wantedTasks = 64
+
+/// Query rows of a task for segments of some lengths: a block of the kernels, or fewer (whole tiles still) where blocks are
+/// too few tasks.
+private func queryRows(_ lengths: [Int], heads: Int) -> Int {
+    let block = Int(QK_ATTENTION_QUERIES)
+    let tasks = heads * lengths.reduce(0) { $0 + ($1 + block - 1) / block }
+    return tasks < wantedTasks ? block * 2 / 3 : block
+}
+
 /// How the backward of one segment is cut: ranges of whole query blocks, the last range first, so that the first task
 /// covers every key; for each range all heads.
 private struct BackwardCut: Sendable {
@@ -119,14 +130,12 @@ private struct BackwardCut: Sendable {
     private let rangeCount: Int
     let taskCount: Int
 
-    /// So few ranges that there are about this many tasks: each range passes over its part of dK and dV once more.
-    private static let wantedTasks = 64
-
+    /// Few ranges beyond the wanted tasks: each passes over its part of dK and dV once more.
     init(rows: Int, shape: AttentionShape) {
-        let block = Int(QK_ATTENTION_QUERIES)
+        let block = queryRows([rows], heads: shape.queryHeads)
         let blocks = (rows + block - 1) / block
-        let wanted = (Self.wantedTasks + shape.queryHeads - 1) / shape.queryHeads
-        let blocksOfRange = max(1, (blocks + wanted - 1) / wanted)
+        let wanted = (wantedTasks + shape.queryHeads - 1) / shape.queryHeads
+        let blocksOfRange = max(1, blocks / wanted)
         self.rows = rows
         rangeRows = blocksOfRange * block
         rangeCount = (blocks + blocksOfRange - 1) / blocksOfRange

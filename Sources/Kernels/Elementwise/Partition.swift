@@ -18,7 +18,7 @@ extension ComputeContext {
     ) {
         guard rows > 0 else { return }
         let columns = max(1, columns)
-        let wanted = max((rows + wantedTasks - 1) / wantedTasks, smallestTask / columns)
+        let wanted = max(rows / wantedTasks, smallestTask / columns)
         let rowsOfTask = max(1, min(elementsOfTask / columns, wanted))
         let tasks = (rows + rowsOfTask - 1) / rowsOfTask
         measured(part) {
@@ -31,7 +31,7 @@ extension ComputeContext {
         _ count: Int, as part: StaticString = "elementwise", _ body: @Sendable (Range<Int>) -> Void
     ) {
         guard count > 0 else { return }
-        let length = min(elementsOfTask, max(smallestTask, (count / wantedTasks + 63) & ~63))
+        let length = min(elementsOfTask, max(smallestTask, count / wantedTasks & ~63))
         let tasks = (count + length - 1) / length
         measured(part) {
             pool.run(tasks) { task in body(task * length..<min(count, (task + 1) * length)) }

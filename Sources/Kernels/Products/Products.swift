@@ -238,7 +238,7 @@ extension ComputeContext {
             }
         }
         measured(gradient ? "products, gradient" : "products, forward") {
-            pool.run([region] + outer.map(outerPart))
+            pool.run([region] + outer.map { outerPart($0) })
         }
         for result in results {
             for term in result.inputs.compactMap(\.lowRank) where term.left.columns > limit {

@@ -11,7 +11,7 @@ extension ComputeContext {
     /// Runs outer products as one region.
     package func accumulate(_ products: [OuterProduct]) {
         guard !products.isEmpty else { return }
-        measured("adapters") { pool.run(products.map(outerPart)) }
+        measured("adapters") { pool.run(products.map { outerPart($0, height: 16, width: 128) }) }
     }
 
     /// to [columns, stride] = from [rows, columns] transposed, the stride being a multiple of 16 and what lies behind the
@@ -47,8 +47,8 @@ extension ComputeContext {
         }
     }
 
-    /// Tasks of a strip of the output: 32 of its rows, or 256 of its columns where it has few rows.
-    func outerPart(_ product: OuterProduct) -> RegionPart {
+    /// Tasks of a block of the output; smaller blocks are more tasks, which read their inputs more often.
+    func outerPart(_ product: OuterProduct, height: Int = 32, width: Int = 256) -> RegionPart {
         let (left, right, output) = (product.left, product.right, product.output)
         guard left.rows == right.rows, output.rows == left.columns, output.columns == right.columns else {
             fatalError(
@@ -56,7 +56,6 @@ extension ComputeContext {
                     + "[\(output.rows), \(output.columns)]")
         }
         let kernels = kernels.products
-        let height = 32, width = 256
         let across = (output.columns + width - 1) / width
         return RegionPart(taskCount: (output.rows + height - 1) / height * across) { index, _ in
             let firstRow = index / across * height, firstColumn = index % across * width
