@@ -13,7 +13,8 @@ enum PanelProduct<Arithmetic: ProductArithmetic>: FormatOperation {
         let reduction = Int(task.pointee.reduction_end)
         let columns = Int(weight.pointee.columns)
         let block = Int(task.pointee.reduction_block)
-        let rows = Int(task.pointee.rows)
+        let packedRows = ProductShape.paddedRows(Int(task.pointee.packed_rows))
+        let firstRow = Int(task.pointee.first_row)
         let firstOutput = Int(task.pointee.first_output)
         let outputCount = Int(task.pointee.output_count)
         let panelCount = (outputCount &+ ProductShape.columns &- 1) / ProductShape.columns
@@ -47,10 +48,11 @@ enum PanelProduct<Arithmetic: ProductArithmetic>: FormatOperation {
                 start: (fetchStart &* Format.sixteenthBits) &>> 7, stride: columns &* Format.sixteenthBits,
                 byteCount: (fetchCount &* Format.sixteenthBits) &>> 7, rows: fetchRows
             )
+            let steps = length / Arithmetic.unitLength
             multiplyChunk(
-                Arithmetic.self, task, steps: length / Arithmetic.unitLength, x: x, isFirst: start == first,
+                Arithmetic.self, task, steps: steps, x: x + firstRow &* steps, isFirst: start == first,
                 isLast: isLast, panelCount: panelCount, fetch: fetch)
-            x += ProductShape.paddedRows(rows) &* (length / Arithmetic.unitLength)
+            x += packedRows &* steps
             start &+= block
         }
     }

@@ -70,9 +70,17 @@ package final class WorkerPool: @unchecked Sendable {
     /// The same; `body` also gets the number of the thread it runs on, 0..<threadCount: what it may use alone until
     /// it returns, scratch say, is whatever belongs to that number.
     package func runOnWorkers(_ taskCount: Int, _ body: @Sendable (_ task: Int, _ worker: Int) -> Void) {
+        runInRuns(taskCount) { tasks, worker in
+            for task in tasks { body(task, worker) }
+        }
+    }
+
+    /// The same for a body that takes the consecutive tasks that a thread claims at once. How tasks fall into runs is not
+    /// defined either: no result may depend on it.
+    package func runInRuns(_ taskCount: Int, _ body: @Sendable (_ tasks: Range<Int>, _ worker: Int) -> Void) {
         guard taskCount > 1, !threads.isEmpty, !csystem_in_parallel_region() else {
             let start = meter.map { _ in csystem_monotonic_nanoseconds() }
-            for index in 0..<max(0, taskCount) { body(index, 0) }
+            if taskCount > 0 { body(0..<taskCount, 0) }
             if let meter, let start, taskCount > 0, !csystem_in_parallel_region() {
                 meter.add(tasks: taskCount, busyNanoseconds: csystem_monotonic_nanoseconds() - start)
             }
@@ -100,7 +108,7 @@ package final class WorkerPool: @unchecked Sendable {
 /// end while a claimed task is unfinished.
 private struct Region {
     private struct Published {
-        var body: (@Sendable (_ task: Int, _ worker: Int) -> Void)?
+        var body: (@Sendable (_ tasks: Range<Int>, _ worker: Int) -> Void)?
         var taskCount: UInt32 = 0
     }
 
@@ -158,7 +166,7 @@ private struct Region {
     // MARK: - The caller
 
     /// Publishes a region, takes part in it, and returns when its last task has finished.
-    func run(_ taskCount: UInt32, _ body: @escaping @Sendable (_ task: Int, _ worker: Int) -> Void) {
+    func run(_ taskCount: UInt32, _ body: @escaping @Sendable (_ tasks: Range<Int>, _ worker: Int) -> Void) {
         published.pointee.body = body
         published.pointee.taskCount = taskCount
         unfinished.pointee.store(taskCount, ordering: .relaxed)
@@ -225,8 +233,8 @@ private struct Region {
                 continue
             }
             guard let body = published.pointee.body else { fatalError("a parallel region without a body") }
-            let first = published.pointee.taskCount - left
-            for index in first..<first + count { body(Int(index), worker) }
+            let first = Int(published.pointee.taskCount - left)
+            body(first..<first + Int(count), worker)
             return count
         }
     }

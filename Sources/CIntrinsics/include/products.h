@@ -59,12 +59,14 @@ typedef struct {
     int32_t bfloat16;
 } qk_pack_task;
 
-/// One task of a product: some panels of outputs times the rows of one chunk.
+/// One task of a product: some panels of outputs times rows of one chunk.
 typedef struct {
     const qk_weight *weight;
-    /// Packed rows of the chunk.
+    /// Packed rows of the chunk, and how many there are.
     const void *packed;
-    /// Rows of the chunk.
+    int64_t packed_rows;
+    /// Those that are multiplied; the first is a multiple of tile_rows.
+    int64_t first_row;
     int64_t rows;
     /// The part of the weight's columns, or rows where `gradient` is set, that the packed rows meet, and the length of the
     /// blocks it is reduced in; the first is a multiple of 32.
@@ -73,16 +75,16 @@ typedef struct {
     /// The outputs first_output ..< first_output + output_count; first_output is a multiple of tile_columns.
     int64_t first_output;
     int64_t output_count;
-    /// Row 0 of the chunk, output 0: floats, or bfloat16 where `narrow` is set (only where the instruction set has it).
+    /// The first row, output 0: floats, or bfloat16 where `narrow` is set (only where the instruction set has it).
     void *y;
     int64_t y_stride;
     int32_t narrow;
     /// Floats for every output, or null.
     const float *bias;
-    /// What the sums are added to (row 0 of the chunk, output 0), y itself or another matrix; or null.
+    /// What the sums are added to (the first row, output 0), y itself or another matrix; or null.
     const float *addend;
     int64_t addend_stride;
-    /// A product of low rank that is added in float32: left [rows, low_rank] (row 0 of the chunk) times right, which is
+    /// A product of low rank that is added in float32: left [rows, low_rank] (the first row) times right, which is
     /// [low_rank, outputs], or [outputs, low_rank] where `right_by_outputs` is set; its rows are right_stride apart.
     /// low_rank is 0 where there is none, and low_rank_limit of the table at most.
     const float *left;

@@ -60,10 +60,16 @@ extension WorkerPool {
     /// Runs the tasks of several parts as one region, those of the first part first.
     func run(_ parts: [RegionPart]) {
         let ends = parts.reduce(into: [Int]()) { $0.append(($0.last ?? 0) + $1.taskCount) }
-        runOnWorkers(ends.last ?? 0) { task, worker in
+        runInRuns(ends.last ?? 0) { tasks, worker in
             var part = 0
-            while task >= ends[part] { part += 1 }
-            parts[part].body(task - (part == 0 ? 0 : ends[part - 1]), worker)
+            var next = tasks.lowerBound
+            while next < tasks.upperBound {
+                while next >= ends[part] { part += 1 }
+                let start = part == 0 ? 0 : ends[part - 1]
+                let end = min(tasks.upperBound, ends[part])
+                parts[part].body(next - start..<end - start, worker)
+                next = end
+            }
         }
     }
 }
@@ -71,7 +77,20 @@ extension WorkerPool {
 /// Tasks of one kind in a region that has several kinds.
 struct RegionPart: Sendable {
     let taskCount: Int
-    let body: @Sendable (_ task: Int, _ worker: Int) -> Void
+    /// Called with runs of consecutive tasks.
+    let body: @Sendable (_ tasks: Range<Int>, _ worker: Int) -> Void
+
+    init(taskCount: Int, _ body: @escaping @Sendable (_ tasks: Range<Int>, _ worker: Int) -> Void) {
+        self.taskCount = taskCount
+        self.body = body
+    }
+
+    /// Tasks that are done one by one.
+    init(taskCount: Int, each body: @escaping @Sendable (_ task: Int) -> Void) {
+        self.init(taskCount: taskCount) { tasks, _ in
+            for task in tasks { body(task) }
+        }
+    }
 }
 
 /// Stops the program when two matrices that must have the same shape do not.

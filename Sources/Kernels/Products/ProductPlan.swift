@@ -21,9 +21,13 @@ struct ProductPlan {
     }
 
     let reductions: [Reduction]
-    /// Rows of X that are multiplied with a panel once it is unpacked; a multiple of the tile but for the last chunk.
+    /// Rows of X that are packed together; a multiple of the tile but for the last chunk.
     let chunkRows: Int
     let chunkCount: Int
+    /// Rows of a chunk that a task may take alone: a multiple of the tile. A thread that is given several pieces of one
+    /// `Task` in a row takes them at once, so that panels are unpacked once for all of them.
+    let pieceRows: Int
+    let pieceCount: Int
     /// The tasks of a chunk.
     let tasks: [Task]
 
@@ -50,26 +54,27 @@ struct ProductPlan {
         let strips = results.map { ($0 + Self.stripWidth - 1) / Self.stripWidth }
         let stripCount = strips.reduce(0, +)
 
-        // Chunks as large as the workspace allows, of equal size; smaller ones where the strips alone are too few
-        // tasks, but never so small that unpacking a panel costs more than a quarter of using it.
+        // Chunks as large as the workspace allows, of equal size; in pieces where the strips alone are too few tasks, but
+        // never so small that unpacking a panel costs more than a quarter of using it.
         let tile = Int(kernels.tile_rows)
         let tiles = (rows + tile - 1) / tile
-        let smallestChunk = max(1, 96 / tile)
+        let smallestPiece = max(1, 96 / tile)
         let tileBytes = tile * (self.reductions.map(\.padded).max() ?? 32) * (bfloat16 ? 2 : 4)
-        let largestChunk = min(Int(kernels.chunk_rows) / tile, max(smallestChunk, Self.chunkByteLimit / tileBytes))
-        var chunks = (tiles + largestChunk - 1) / largestChunk
-        if stripCount * chunks < Self.wantedTasks {
-            let wanted = (Self.wantedTasks + stripCount - 1) / stripCount
-            chunks = max(chunks, min(wanted, tiles / smallestChunk))
-        }
+        let largestChunk = min(Int(kernels.chunk_rows) / tile, max(smallestPiece, Self.chunkByteLimit / tileBytes))
+        let chunks = (tiles + largestChunk - 1) / largestChunk
         let tilesPerChunk = (tiles + chunks - 1) / chunks
         chunkRows = tilesPerChunk * tile
         chunkCount = (tiles + tilesPerChunk - 1) / tilesPerChunk
+        let wantedPieces = (Self.wantedTasks + stripCount * chunkCount - 1) / (stripCount * chunkCount)
+        let pieces = max(1, min(wantedPieces, tilesPerChunk / smallestPiece))
+        let tilesPerPiece = (tilesPerChunk + pieces - 1) / pieces
+        pieceRows = tilesPerPiece * tile
+        pieceCount = (tilesPerChunk + tilesPerPiece - 1) / tilesPerPiece
 
         // Wide tasks read the packed rows once for several strips and come first; the last of them are cut finely, so
         // that threads end together.
         let most = Int(kernels.task_panels) * Int(kernels.tile_columns) / Self.stripWidth
-        let wide = max(1, min(most, stripCount * chunkCount / Self.wantedTasks))
+        let wide = max(1, min(most, stripCount * chunkCount * pieceCount / Self.wantedTasks))
         let narrowStrips = min(stripCount / 4, Self.wantedTasks)
         var wideTasks: [Task] = []
         var narrowTasks: [Task] = []
@@ -86,12 +91,23 @@ struct ProductPlan {
         tasks = wideTasks + narrowTasks
     }
 
-    /// Tasks of all chunks.
-    var taskCount: Int { chunkCount * tasks.count }
+    /// Pieces of the tasks of all chunks.
+    var taskCount: Int { chunkCount * tasks.count * pieceCount }
 
-    /// A task of all chunks, chunk after chunk.
-    func task(_ index: Int) -> (chunk: Int, task: Task) {
-        let (chunk, place) = index.quotientAndRemainder(dividingBy: tasks.count)
-        return (chunk, tasks[place])
+    /// Calls `body` for consecutive pieces of all chunks, chunk after chunk and in it task after task: those of one task
+    /// together, as the rows of the chunk that they are.
+    func forEachTask(_ pieces: Range<Int>, rows: Int, _ body: (_ chunk: Int, _ rows: Range<Int>, _ task: Task) -> Void)
+    {
+        var index = pieces.lowerBound
+        while index < pieces.upperBound {
+            let (number, piece) = index.quotientAndRemainder(dividingBy: pieceCount)
+            let (chunk, place) = number.quotientAndRemainder(dividingBy: tasks.count)
+            let count = min(pieceCount - piece, pieces.upperBound - index)
+            let present = min(chunkRows, rows - chunk * chunkRows)
+            let first = min(piece * pieceRows, present)
+            let end = min((piece + count) * pieceRows, present)
+            if first < end { body(chunk, first..<end, tasks[place]) }
+            index += count
+        }
     }
 }

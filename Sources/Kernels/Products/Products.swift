@@ -195,45 +195,49 @@ extension ComputeContext {
         let stride = workspaceStride
         let limit = largestFusedRank
         nonisolated(unsafe) let results_ = results  // read only
-        let region = RegionPart(taskCount: plan.taskCount) { index, worker in
-            let (chunk, place) = plan.task(index)
-            let result = results_[place.result]
-            let firstRow = chunk * plan.chunkRows
-            let firstOutput = place.firstStrip * ProductPlan.stripWidth
-            var task = qk_product_task()
-            task.rows = Int64(min(plan.chunkRows, rows - firstRow))
-            task.first_output = Int64(firstOutput)
-            task.output_count = Int64(
-                min(place.stripCount * ProductPlan.stripWidth, result.output.columns - firstOutput))
-            task.y = result.output.row(firstRow)
-            task.y_stride = Int64(result.output.stride)
-            task.narrow = result.output.isNarrow ? 1 : 0
-            task.bias = result.bias
-            task.addend = result.addend.map { UnsafePointer($0.row(firstRow)) }
-            task.addend_stride = Int64(result.addend?.stride ?? 0)
-            task.workspace = memory + worker * stride
-            task.right_by_outputs = gradient ? 0 : 1
-            task.bfloat16 = bfloat16 ? 1 : 0
-            for (position, input) in result.inputs.enumerated() {
-                let reduction = plan.reductions[input.reduction]
-                task.packed = UnsafeRawPointer(memory + starts[input.reduction] + chunk * chunkBytes[input.reduction])
-                task.reduction_start = Int64(input.part.lowerBound)
-                task.reduction_end = Int64(input.part.upperBound)
-                task.reduction_block = Int64(reduction.block)
-                task.gradient = input.reducesRows ? 1 : 0
-                task.continues = position > 0 ? 1 : 0
-                task.is_continued = position + 1 < result.inputs.count ? 1 : 0
-                task.low_rank = 0
-                if let term = input.lowRank, term.left.columns <= limit {
-                    task.left = UnsafePointer(term.left.row(firstRow))
-                    task.left_stride = Int64(term.left.stride)
-                    task.right = UnsafePointer(term.right.base)
-                    task.right_stride = Int64(term.right.stride)
-                    task.low_rank = Int64(term.left.columns)
-                }
-                withUnsafePointer(to: input.weight) {
-                    task.weight = $0
-                    kernels.product(&task)
+        let region = RegionPart(taskCount: plan.taskCount) { (pieces: Range<Int>, worker: Int) in
+            plan.forEachTask(pieces, rows: rows) { chunk, chunkRows, place in
+                let result = results_[place.result]
+                let firstRow = chunk * plan.chunkRows + chunkRows.lowerBound
+                let firstOutput = place.firstStrip * ProductPlan.stripWidth
+                var task = qk_product_task()
+                task.packed_rows = Int64(min(plan.chunkRows, rows - chunk * plan.chunkRows))
+                task.first_row = Int64(chunkRows.lowerBound)
+                task.rows = Int64(chunkRows.count)
+                task.first_output = Int64(firstOutput)
+                task.output_count = Int64(
+                    min(place.stripCount * ProductPlan.stripWidth, result.output.columns - firstOutput))
+                task.y = result.output.row(firstRow)
+                task.y_stride = Int64(result.output.stride)
+                task.narrow = result.output.isNarrow ? 1 : 0
+                task.bias = result.bias
+                task.addend = result.addend.map { UnsafePointer($0.row(firstRow)) }
+                task.addend_stride = Int64(result.addend?.stride ?? 0)
+                task.workspace = memory + worker * stride
+                task.right_by_outputs = gradient ? 0 : 1
+                task.bfloat16 = bfloat16 ? 1 : 0
+                for (position, input) in result.inputs.enumerated() {
+                    let reduction = plan.reductions[input.reduction]
+                    task.packed = UnsafeRawPointer(
+                        memory + starts[input.reduction] + chunk * chunkBytes[input.reduction])
+                    task.reduction_start = Int64(input.part.lowerBound)
+                    task.reduction_end = Int64(input.part.upperBound)
+                    task.reduction_block = Int64(reduction.block)
+                    task.gradient = input.reducesRows ? 1 : 0
+                    task.continues = position > 0 ? 1 : 0
+                    task.is_continued = position + 1 < result.inputs.count ? 1 : 0
+                    task.low_rank = 0
+                    if let term = input.lowRank, term.left.columns <= limit {
+                        task.left = UnsafePointer(term.left.row(firstRow))
+                        task.left_stride = Int64(term.left.stride)
+                        task.right = UnsafePointer(term.right.base)
+                        task.right_stride = Int64(term.right.stride)
+                        task.low_rank = Int64(term.left.columns)
+                    }
+                    withUnsafePointer(to: input.weight) {
+                        task.weight = $0
+                        kernels.product(&task)
+                    }
                 }
             }
         }
@@ -262,7 +266,7 @@ extension ComputeContext {
         let tile = Int(kernels.tile_rows)
         let tilesPerChunk = plan.chunkRows / tile
         nonisolated(unsafe) let packed = packed  // tasks write disjoint parts
-        return RegionPart(taskCount: (x.rows + tile - 1) / tile * reduction.blockCount) { index, _ in
+        return RegionPart(taskCount: (x.rows + tile - 1) / tile * reduction.blockCount) { (index: Int) in
             let (chunk, place) = (index / reduction.blockCount).quotientAndRemainder(dividingBy: tilesPerChunk)
             let firstRow = chunk * plan.chunkRows
             var task = qk_pack_task(

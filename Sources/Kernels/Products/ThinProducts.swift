@@ -36,7 +36,7 @@ extension ComputeContext {
         }
         let kernels = kernels.products
         let rowsOfTask = 8
-        return RegionPart(taskCount: (x.rows + rowsOfTask - 1) / rowsOfTask) { index, _ in
+        return RegionPart(taskCount: (x.rows + rowsOfTask - 1) / rowsOfTask) { (index: Int) in
             let first = index * rowsOfTask
             var task = qk_thin_task(
                 x: x.row(first), x_stride: Int64(x.stride), rows: Int64(min(rowsOfTask, x.rows - first)),
@@ -57,7 +57,7 @@ extension ComputeContext {
         }
         let kernels = kernels.products
         let across = (output.columns + width - 1) / width
-        return RegionPart(taskCount: (output.rows + height - 1) / height * across) { index, _ in
+        return RegionPart(taskCount: (output.rows + height - 1) / height * across) { (index: Int) in
             let firstRow = index / across * height, firstColumn = index % across * width
             let place = output.row(firstRow) + firstColumn
             var task = qk_outer_task(
