@@ -78,6 +78,46 @@ private func largestMagnitudeBits<Source: QuantizerSource>(
 /// The bits of +infinity: magnitudes from here on are not finite.
 private var infinityBits: Int32 { 0x7F80_0000 }
 
+#if ISA_AVX512 || ISA_AVX512BF16 || ISA_AVX2
+/// The 15 ascending thresholds of a table, and the code for each number of thresholds that a value exceeds, where a
+/// permutation finds them.
+private typealias CodeSearch = (thresholds: qk_float16x, codes: qk_float16x)
+
+@inline(__always)
+private func codeSearch(_ table: qk_table4) -> CodeSearch {
+    var code = table.first
+    var codes = qk_splat(Float(bitPattern: code))
+    for index in 0..<15 {
+        code ^= table.flips[index]
+        codes[index &+ 1] = Float(bitPattern: code)
+    }
+    return (qk_load_first(table.thresholds, 15), codes)
+}
+
+/// The codes of values, by four comparisons that halve what is left.
+@inline(__always)
+private func findCodes(_ x: qk_float16x, _ search: CodeSearch) -> qk_uint16x {
+    var place = qq_add_above(qq_splat_integer(0), x, qk_splat(search.thresholds[7]), 8)
+    place = qq_add_above(place, x, qk_lookup(search.thresholds, place &+ qq_splat_integer(3)), 4)
+    place = qq_add_above(place, x, qk_lookup(search.thresholds, place &+ qq_splat_integer(1)), 2)
+    place = qq_add_above(place, x, qk_lookup(search.thresholds, place), 1)
+    return unsafeBitCast(qk_lookup(search.codes, place), to: qk_uint16x.self)
+}
+#else
+private typealias CodeSearch = qk_table4
+
+@inline(__always)
+private func codeSearch(_ table: qk_table4) -> CodeSearch { table }
+
+/// The codes of values, by a comparison with every threshold: looking up in a table costs more here.
+@inline(__always)
+private func findCodes(_ x: qk_float16x, _ search: CodeSearch) -> qk_uint16x {
+    var codes = qq_splat_integer(search.first)
+    for index in 0..<15 { codes = qq_flip_above(codes, x, search.thresholds[index], search.flips[index]) }
+    return codes
+}
+#endif
+
 /// bitsandbytes' rule for full blocks: multiply with the reciprocal of the largest magnitude (at least 1e-38), clamp to
 /// [-1, 1], count the thresholds below.
 private func quantizeTable4<Source: QuantizerSource>(
@@ -85,6 +125,7 @@ private func quantizeTable4<Source: QuantizerSource>(
     _ absmax: UnsafeMutablePointer<Float>
 ) -> Int64 {
     let blockSize = Int(source.block_size)
+    let search = codeSearch(table)
     for block in 0..<Int(source.block_count) {
         let start = block &* blockSize
         let bits = largestMagnitudeBits(type, source.elements, from: start, count: blockSize)
@@ -96,14 +137,9 @@ private func quantizeTable4<Source: QuantizerSource>(
         while offset < blockSize {
             let x0 = qq_clamp_to_one(Source.load(source.elements, start &+ offset) * factor)
             let x1 = qq_clamp_to_one(Source.load(source.elements, start &+ offset &+ 16) * factor)
-            var c0 = qq_splat_integer(table.first), c1 = c0
-            for index in 0..<15 {
-                c0 = qq_flip_above(c0, x0, table.thresholds[index], table.flips[index])
-                c1 = qq_flip_above(c1, x1, table.thresholds[index], table.flips[index])
-            }
             let output = codes + ((start &+ offset) &>> 1)
-            qq_store_nibbles(output, c0)
-            qq_store_nibbles(output + 8, c1)
+            qq_store_nibbles(output, findCodes(x0, search))
+            qq_store_nibbles(output + 8, findCodes(x1, search))
             offset &+= 32
         }
     }

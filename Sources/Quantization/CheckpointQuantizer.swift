@@ -95,8 +95,10 @@ package struct CheckpointQuantizer {
         let total = totalByteCount
         var done = 0
         var entries: [QuantizationReport.Tensor] = []
-        for item in plan.items {
+        for (index, item) in plan.items.enumerated() {
             let start = done
+            if index == 0 { TensorStream.announce(item.tensor) }
+            if index + 1 < plan.items.count { TensorStream.announce(plan.items[index + 1].tensor) }
             let stream = TensorStream(
                 writer: writer, kernels: kernels, pool: pool, sliceCount: sliceCount,
                 advance: { byteCount in
@@ -161,7 +163,7 @@ package struct CheckpointQuantizer {
         }
         let fixed = Self.baseByteCount + largest
         // A slice of a transpose is gathered first.
-        let perElement = plan.items.contains(where: \.isTransposed) ? 10 : 6
+        let perElement = plan.items.contains(where: \.isTransposed) ? 11 : 7
         let needed = fixed + Self.smallestSliceCount * perElement
         guard limit >= needed else {
             let scales = largestName.isEmpty ? "" : ", \(largest) of them for the block scales of \(largestName)"

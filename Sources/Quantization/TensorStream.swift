@@ -16,6 +16,15 @@ struct TensorStream {
     /// What was stored for a tensor.
     typealias Part = QuantizationReport.Part
 
+    /// Bytes of a file that are asked for ahead of their use.
+    private static let readAheadByteCount = 64 << 20
+
+    /// Asks for the beginning of a tensor, while another is worked on.
+    static func announce(_ tensor: StoredTensor) {
+        let start = tensor.entry.byteOffset
+        tensor.file.file.readAhead(start..<start + min(tensor.byteCount, readAheadByteCount))
+    }
+
     /// Copies a tensor that stays as it is, and checks that floats are finite.
     func copy(_ tensor: StoredTensor) throws(Failure) -> QuantizationReport.Tensor {
         var hash = SHA256()
@@ -24,9 +33,13 @@ struct TensorStream {
             try Signals.throwIfInterrupted()
             let range = start..<min(start + sliceByteCount, tensor.byteCount)
             let bytes = UnsafeRawBufferPointer(rebasing: tensor.bytes[range])
-            try tensor.checkFinite(range)
-            try writer.write(tensor.name, bytes, at: start)
-            hash.update(bytes)
+            readAhead(tensor, behind: range)
+            try together {
+                hash.update(bytes)
+            } _: { () throws(Failure) in
+                try tensor.checkFinite(range)
+                try writer.write(tensor.name, bytes, at: start)
+            }
             finish(tensor, range)
         }
         try tensor.file.file.throwIfChanged()
@@ -44,27 +57,35 @@ struct TensorStream {
         let quantizer = try BlockQuantizer(
             format: target.format, blockSize: target.blockSize, kernels: kernels, pool: pool)
         var scales = [Float](repeating: 0, count: quantizer.blockCount(count))
-        var codes = [UInt8](repeating: 0, count: target.format.codeByteCount(min(count, sliceCount)))
         var hash = SHA256()
+        let codes = CodeBuffers(byteCount: target.format.codeByteCount(min(count, sliceCount)))
         var error = QuantizationError()
-        try forEachSlice(item) { (range, source) throws(Failure) in
+        // The codes of a slice are hashed and written while the next one is quantized.
+        var written: (codes: UnsafeRawBufferPointer, offset: Int)?
+        func write() throws(Failure) {
+            guard let piece = written else { return }
+            hash.update(piece.codes)
+            try writer.write(item.name, piece.codes, at: piece.offset)
+        }
+        try forEachSlice(item, readsAhead: true) { (range, source) throws(Failure) in
             let block = range.lowerBound / target.blockSize
-            let bad = Self.quantize(quantizer, source, target, range.count, &codes, &scales, block)
+            let place = codes.next()
+            var bad: Int?
+            try together {
+                bad = Self.quantize(quantizer, source, target, range.count, place, &scales, block)
+            } _: { () throws(Failure) in
+                try write()
+            }
             if let bad { throw try nonFinite(tensor, target.sourceType, range.lowerBound + bad) }
             let byteCount = target.format.codeByteCount(range.count)
-            var failure: Failure?
-            codes.withUnsafeBytes { codes in
-                let written = UnsafeRawBufferPointer(rebasing: codes[..<byteCount])
-                hash.update(written)
-                do throws(Failure) {
-                    try writer.write(item.name, written, at: target.format.codeByteCount(range.lowerBound))
-                } catch { failure = error }
-            }
-            if let failure { throw failure }
+            written = (
+                UnsafeRawBufferPointer(start: place, count: byteCount), target.format.codeByteCount(range.lowerBound)
+            )
             if !target.isDoubleQuantized {
-                error.add(Self.measure(quantizer, source, target, range.count, codes, scales, scales, block))
+                error.add(Self.measure(quantizer, source, target, range.count, place, scales, scales, block))
             }
         }
+        try write()
         try tensor.file.file.throwIfChanged()
         var nested: NestedScales?
         if target.isDoubleQuantized {
@@ -76,10 +97,11 @@ struct TensorStream {
             // What the codes are multiplied with is known only now: they are made once more to be measured.
             try forEachSlice(item) { (range, source) throws(Failure) in
                 let block = range.lowerBound / target.blockSize
-                _ = Self.quantize(quantizer, source, target, range.count, &codes, &scales, block)
+                let place = codes.next()
+                _ = Self.quantize(quantizer, source, target, range.count, place, &scales, block)
                 let norms = Array(scales[block..<block + quantizer.blockCount(range.count)])
                 let read = nested.restored(block..<block + norms.count)
-                error.add(Self.measure(quantizer, source, target, range.count, codes, norms, read, 0))
+                error.add(Self.measure(quantizer, source, target, range.count, place, norms, read, 0))
             }
             try tensor.file.file.throwIfChanged()
         }
@@ -131,7 +153,8 @@ struct TensorStream {
 
     /// Calls `body` for the slices of a tensor in order, with the elements' range and address.
     private func forEachSlice(
-        _ item: QuantizationPlan.Item, _ body: (Range<Int>, UnsafeRawPointer) throws(Failure) -> Void
+        _ item: QuantizationPlan.Item, readsAhead: Bool = false,
+        _ body: (Range<Int>, UnsafeRawPointer) throws(Failure) -> Void
     ) throws(Failure) {
         let tensor = item.tensor, count = tensor.elementCount
         let width = tensor.byteCount / count
@@ -140,6 +163,7 @@ struct TensorStream {
         for start in stride(from: 0, to: count, by: sliceCount) {
             try Signals.throwIfInterrupted()
             let range = start..<min(start + sliceCount, count)
+            if readsAhead { readAhead(tensor, behind: start * width..<range.upperBound * width) }
             if item.isTransposed {
                 Self.gatherTransposed(tensor, base, range, width, into: &turned)
                 var failure: Failure?
@@ -170,6 +194,29 @@ struct TensorStream {
         }
     }
 
+    /// Asks for what lies a window behind a slice: so much was asked for already.
+    private func readAhead(_ tensor: StoredTensor, behind range: Range<Int>) {
+        let first = min(range.lowerBound + Self.readAheadByteCount, tensor.byteCount)
+        let end = min(range.upperBound + Self.readAheadByteCount, tensor.byteCount)
+        let offset = tensor.entry.byteOffset
+        tensor.file.file.readAhead(offset + first..<offset + end)
+    }
+
+    /// Does two jobs that touch nothing in common, at the same time where there are two threads.
+    private func together(_ first: () -> Void, _ second: () throws(Failure) -> Void) throws(Failure) {
+        nonisolated(unsafe) var failure: Failure?  // written by one of the jobs
+        withoutActuallyEscaping(first) { first in
+            withoutActuallyEscaping(second) { second in
+                nonisolated(unsafe) let (first, second) = (first, second)  // each called once
+                pool.run(2) { job in
+                    guard job == 1 else { return first() }
+                    do throws(Failure) { try second() } catch { failure = error }
+                }
+            }
+        }
+        if let failure { throw failure }
+    }
+
     /// Counts a slice and gives its pages back.
     private func finish(_ tensor: StoredTensor, _ range: Range<Int>) {
         let offset = tensor.entry.byteOffset
@@ -179,20 +226,18 @@ struct TensorStream {
 
     private static func quantize(
         _ quantizer: BlockQuantizer, _ source: UnsafeRawPointer, _ target: QuantizationPlan.Target, _ count: Int,
-        _ codes: inout [UInt8], _ scales: inout [Float], _ block: Int
+        _ codes: UnsafeMutablePointer<UInt8>, _ scales: inout [Float], _ block: Int
     ) -> Int? {
-        codes.withUnsafeMutableBufferPointer { codes in
-            scales.withUnsafeMutableBufferPointer { scales in
-                guard let codes = codes.baseAddress, let scales = scales.baseAddress else { return nil }
-                return quantizer.quantize(
-                    source, type: target.sourceType, count: count, codes: codes, scales: scales + block)
-            }
+        scales.withUnsafeMutableBufferPointer { scales in
+            guard let scales = scales.baseAddress else { return nil }
+            return quantizer.quantize(
+                source, type: target.sourceType, count: count, codes: codes, scales: scales + block)
         }
     }
 
     private static func measure(
         _ quantizer: BlockQuantizer, _ source: UnsafeRawPointer, _ target: QuantizationPlan.Target, _ count: Int,
-        _ codes: [UInt8], _ norms: [Float], _ scales: [Float], _ block: Int
+        _ codes: UnsafePointer<UInt8>, _ norms: [Float], _ scales: [Float], _ block: Int
     ) -> QuantizationError {
         norms.withUnsafeBufferPointer { norms in
             scales.withUnsafeBufferPointer { scales in
@@ -224,5 +269,25 @@ extension Array {
             do throws(Failure) { try body(bytes) } catch { failure = error }
         }
         if let failure { throw failure }
+    }
+}
+
+/// Memory for the codes of two slices, which take turns.
+private final class CodeBuffers {
+    private let base: UnsafeMutablePointer<UInt8>
+    private let byteCount: Int
+    private var turn = 0
+
+    init(byteCount: Int) {
+        self.byteCount = byteCount
+        base = .allocate(capacity: 2 * byteCount)
+    }
+
+    deinit { base.deallocate() }
+
+    /// The buffer that was given out longer ago.
+    func next() -> UnsafeMutablePointer<UInt8> {
+        turn ^= 1
+        return base + turn * byteCount
     }
 }

@@ -91,6 +91,15 @@ QK_INLINE qk_uint16x qq_flip_above(qk_uint16x codes, qk_float16x value, float th
 #endif
 }
 
+/// counts + step where value > threshold.
+QK_INLINE qk_uint16x qq_add_above(qk_uint16x counts, qk_float16x value, qk_float16x threshold, uint32_t step) {
+#if defined(__AVX512F__)
+    return value > threshold ? counts + (qk_uint16x)step : counts;
+#else
+    return counts + ((qk_uint16x)(value > threshold) & (qk_uint16x)step);
+#endif
+}
+
 /// Stores 16 codes of 4 bits in 8 bytes, the even ones in high nibbles.
 QK_INLINE void qq_store_nibbles(uint8_t *address, qk_uint16x codes) {
     qq_ulong8x pairs = (qq_ulong8x)codes;

@@ -106,6 +106,15 @@ public final class MappedFile: @unchecked Sendable {
         _ = madvise(UnsafeMutableRawPointer(mutating: base), bytes.count, MADV_WILLNEED)
     }
 
+    /// Tells the system that a range of the file will be read soon; what lies outside of the file is left out.
+    public func readAhead(_ range: Range<Int>) {
+        guard let base = bytes.baseAddress else { return }
+        let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+        let first = max(0, range.lowerBound) / page * page
+        let end = min(range.upperBound, bytes.count)
+        if first < end { _ = madvise(UnsafeMutableRawPointer(mutating: base + first), end - first, MADV_WILLNEED) }
+    }
+
     /// Gives the pages of a range back to the system; reading them again reads the file again.
     ///
     /// - Parameter range: bytes of the file; only whole pages inside it are released.
