@@ -19,7 +19,7 @@ struct RunFacts {
     let machine: JSONObject
     let identity: RunIdentity
 
-    /// Reads data files, tokenizer and, where its quantization report does not vouch for them, the base's weights.
+    /// Reads the tokenizer and, where its quantization report does not vouch for them, the base's weights.
     init(
         _ verb: Train, model: DecoderModel, directory: ModelDirectory, rows: TrainingData, settings: TrainingSettings,
         context: ComputeContext
@@ -45,7 +45,7 @@ struct RunFacts {
             inputs.set(name, .string(bytes.withUnsafeBytes { SHA256.hexadecimalDigest(of: $0) }))
         }
         var files = JSONObject()
-        for file in rows.files { files.set(FileSystem.lastComponent(file), .string(try FileDigest.hex(file))) }
+        for file in rows.files { files.set(file.name, .string(file.digest)) }
         data = files
         inputs.set("data", .string(RunIdentity.digest(of: [rows.training, rows.evaluation])))
         let arithmetic: [(String, JSONValue)] = [
