@@ -82,7 +82,6 @@ struct Train: VerbCommand {
         try Interruption.check(directory)
 
         let run = try RunDirectory(output, opening)
-        if let renderer = data.chatRenderer { try ChatRecord.write(renderer, to: output) }
         let trainer = try Trainer(
             model: base, adapters: adapters, rows: data.training, evaluationRows: data.evaluation, settings: settings,
             order: dataOrder, recompute: quote.recompute, context: context,
@@ -90,6 +89,8 @@ struct Train: VerbCommand {
         let session = try TrainingSession(
             self, run: run, trainer: trainer, facts: facts, quote: quote, configuration: configuration,
             cadence: cadence, context: context, start: start, console: console)
+        // Not before the session knows that the run is the same one.
+        if let renderer = data.chatRenderer { try ChatRecord.write(renderer, to: output) }
         let record = try session.complete()
         try console.result(json: record, text: session.report.summary(output: output))
     }
