@@ -25,12 +25,14 @@ struct RunFacts {
         context: ComputeContext
     ) throws(Failure) {
         mathematics = Self.mathematics(verb, settings, ChatRecord.options(verb.rows, rows.chatRenderer))
-        conveniences = JSONObject([
-            ("batch_size", .integer(settings.batchSize)),
-            ("gradient_accumulation", .integer(settings.gradientAccumulation)), ("packing", .bool(settings.packing)),
-            ("eval_every", .integer(settings.evaluateEvery)), ("save_every", .string(verb.saving.saveEvery)),
-            ("keep", .integer(verb.saving.keep)),
-        ])
+        conveniences = JSONObject(
+            [
+                ("batch_size", .integer(settings.batchSize)),
+                ("gradient_accumulation", .integer(settings.gradientAccumulation)),
+                ("packing", .bool(settings.packing)),
+                ("eval_every", .integer(settings.evaluateEvery)), ("save_every", .string(verb.saving.saveEvery)),
+                ("keep", .integer(verb.saving.keep)),
+            ] + verb.limits.json)
         let weights = JSONValue.string(try BaseIdentity.sha256(directory))
         base = JSONObject([
             ("name", directory.originalName.map { .string($0) } ?? .null),
