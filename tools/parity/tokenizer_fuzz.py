@@ -194,6 +194,10 @@ def compare(arguments, work, name, document, texts, run):
         tokenizer = tokenizers.Tokenizer.from_str(document)
     except Exception as error:  # the library refuses the pipeline: nothing to compare
         return 0, 0, None, f"refused: {error}"
+    # An added token that is normalized to nothing makes the library take memory without end.
+    added = [token["content"] for token in json.loads(document)["added_tokens"] if token["normalized"]]
+    if tokenizer.normalizer and not all(tokenizer.normalizer.normalize_str(content) for content in added):
+        return 0, 0, None, "an added token is nothing"
     # The library panics on some strings with some pipelines: those are counted and left out.
     kept, results, panics = [], [], 0
     with quiet():
@@ -272,7 +276,7 @@ def main(run=None):
                         print(f"  {what}\n    theirs {their}\n    ours   {our}", flush=True)
     report.that(
         f"{len(jobs)} tokenizers, seed {arguments.seed}", failures == 0 and total > 0,
-        f"{total} strings equal, {failures} tokenizers differ; the library refused {refused} and panicked on {panics} strings")
+        f"{total} strings equal, {failures} tokenizers differ; the library cannot run {refused} and panicked on {panics} strings")
     report.finish()
 
 
