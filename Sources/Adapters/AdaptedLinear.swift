@@ -36,18 +36,33 @@ package struct AdaptedLinear: Sendable {
             }
             return run.context.forward(x, products, thin: work.thin, scratch: run.scratch.bytes)
         }
-        for (output, term) in zip(outputs, terms) {
+        forwardFewRows(x, outputs, terms, run)
+    }
+
+    /// The same for few rows: the bases together, then what adapters add.
+    private static func forwardFewRows(
+        _ x: FloatMatrix, _ outputs: [AdaptedOutput], _ terms: [LowRankTerm?], _ run: AdapterRun
+    ) {
+        let (context, scratch) = (run.context, run.scratch.bytes)
+        let results = outputs.map { output in
             guard let y = output.matrix.float32 else { fatalError("products of few rows make float32") }
-            output.linear.base.forwardFewRows(x, into: y, run.context, run.scratch)
-            if let term {
+            return y
+        }
+        let bases = zip(outputs, results).map { ($0.linear.base, $1) }
+        context.forwardFewRows(x, bases.compactMap { $0.fewRowsProduct(into: $1) }, scratch: scratch)
+        let others = bases.filter { $0.0.isTransposed }.map {
+            $0.product(into: .float32($1), addend: nil, lowRank: nil)
+        }
+        if !others.isEmpty { context.forward(x, others, scratch: scratch) }
+        for (index, (output, y)) in zip(outputs, results).enumerated() {
+            if let term = terms[index] {
                 let right = StoredMatrix(
                     rows: term.right.rows, columns: term.right.columns,
                     storage: .float32(UnsafeRawPointer(term.right.base)))
-                run.context.forwardFewRows(
-                    term.left, right, bias: nil, into: y, adding: true, computeType: .float32,
-                    scratch: run.scratch.bytes)
+                context.forwardFewRows(
+                    term.left, right, bias: nil, into: y, adding: true, computeType: .float32, scratch: scratch)
             }
-            if let addend = output.addend { run.context.add(addend, into: y) }
+            if let addend = output.addend { context.add(addend, into: y) }
         }
     }
 

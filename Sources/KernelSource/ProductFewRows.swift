@@ -4,6 +4,24 @@ internal import CIntrinsics
 @inline(__always)
 func preparedRowBytes(columns: Int) -> Int { ((columns &+ 127) & ~127) &* 4 }
 
+/// The order in which the few-row product of a weight reads X.
+enum PreparedOrder {
+    /// As the columns lie.
+    @inline(__always) static var columns: Int32 { 0 }
+    /// Even and odd columns of each 32 apart.
+    @inline(__always) static var evenAndOdd: Int32 { 1 }
+    /// That of `WordProduct`.
+    @inline(__always) static var words: Int32 { 2 }
+    /// That of `ByteProduct`.
+    @inline(__always) static var bytes: Int32 { 3 }
+}
+
+func preparedOrder(_ weight: UnsafePointer<qk_weight>) -> Int32 {
+    let isTable = weight.pointee.storage == Int32(QK_STORAGE_TABLE4)
+    if multipliesCodes(weight) { return isTable ? PreparedOrder.words : PreparedOrder.bytes }
+    return isTable && Table4Format.separatesEvenAndOdd ? PreparedOrder.evenAndOdd : PreparedOrder.columns
+}
+
 /// X in the order in which the general few-row product meets the weight: columns in chunks of 32, each as (first half, second
 /// half) or (even, odd), in float32 or bfloat16; padded with zeros.
 @inline(__always)
@@ -13,11 +31,16 @@ func prepareFewRows(
 ) {
     let columns = Int(weight.pointee.columns)
     let rowBytes = preparedRowBytes(columns: columns)
-    if hasWordProduct(weight) {
+    let order = preparedOrder(weight)
+    if order == PreparedOrder.words {
         prepareWordRows(columns: columns, x, xStride: xStride, rows: rows, bfloat16: bfloat16, into: prepared)
         return
     }
-    let separates = weight.pointee.storage == Int32(QK_STORAGE_TABLE4) && Table4Format.separatesEvenAndOdd
+    if order == PreparedOrder.bytes {
+        prepareByteRows(columns: columns, x, xStride: xStride, rows: rows, bfloat16: bfloat16, into: prepared)
+        return
+    }
+    let separates = order == PreparedOrder.evenAndOdd
     for row in 0..<rows {
         let source = x + row &* xStride
         let target = (prepared + row &* rowBytes).assumingMemoryBound(to: Float.self)
@@ -101,12 +124,16 @@ enum FewRowsProduct<Arithmetic: ProductArithmetic>: FormatOperation {
         var others = zero
         var column = 0
         var x = x
+        let lines = weight.pointee.elements.unsafelyUnwrapped + ((output &* columns &* Format.sixteenthBits) &>> 7)
         while column < columns {
-            let (first, second) = Format.columns(weight, row: output, column: column)
-            column &+= 32
+            // As in `multiplyCodeRow`.
+            let line = lines + ((column &* Format.sixteenthBits) &>> 7)
+            qk_prefetch_second_level(line + 12_288)
+            qk_prefetch(line + 1024)
             #if ISA_AVX512BF16
             if Arithmetic.unitLength == 2 {
-                let narrow = qk_narrow_bfloat16(first, second)
+                let narrow = Format.narrowColumns(weight, row: output, column: column)
+                column &+= 32
                 for row in 0..<Rows {
                     sums[row] = Arithmetic.multiplyAdd(sums[row], narrow, qk_load(x + row &* xStride))
                 }
@@ -114,6 +141,8 @@ enum FewRowsProduct<Arithmetic: ProductArithmetic>: FormatOperation {
                 continue
             }
             #endif
+            let (first, second) = Format.columns(weight, row: output, column: column)
+            column &+= 32
             for row in 0..<Rows {
                 sums[row] = Arithmetic.multiplyAdd(sums[row], first, qk_load(x + row &* xStride))
                 others[row] = Arithmetic.multiplyAdd(others[row], second, qk_load(x + (row &* xStride &+ 16)))

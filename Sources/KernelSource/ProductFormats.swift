@@ -29,6 +29,9 @@ protocol PanelFormat {
     /// 32 columns of a row from `column` on, those behind the last zero, rounded to bfloat16, in order: as 16 pairs.
     static func pairs(_ weight: UnsafePointer<qk_weight>, row: Int, column: Int) -> SIMD16<Float>
 
+    /// The same in the order of `chunk`.
+    static func narrowColumns(_ weight: UnsafePointer<qk_weight>, row: Int, column: Int) -> SIMD16<Float>
+
     /// The same for 64 columns; the first is a multiple of 64.
     static func twicePairs(
         _ weight: UnsafePointer<qk_weight>, row: Int, column: Int
@@ -84,6 +87,12 @@ extension PanelFormat {
     }
 
     #if ISA_AVX512BF16
+    @inline(__always)
+    static func narrowColumns(_ weight: UnsafePointer<qk_weight>, row: Int, column: Int) -> SIMD16<Float> {
+        let (first, second) = columns(weight, row: row, column: column)
+        return qk_narrow_bfloat16(first, second)
+    }
+
     @inline(__always)
     static func pairs(_ weight: UnsafePointer<qk_weight>, row: Int, column: Int) -> SIMD16<Float> {
         let (first, second) = columns(weight, row: row, column: column)
@@ -280,6 +289,11 @@ enum BFloat16Format: PanelFormat {
         }
         let (first, second) = looseColumns(weight, row: row, column: column)
         return qk_narrow_bfloat16(first, second)
+    }
+
+    @inline(__always)
+    static func narrowColumns(_ weight: UnsafePointer<qk_weight>, row: Int, column: Int) -> SIMD16<Float> {
+        pairs(weight, row: row, column: column)
     }
     #endif
 

@@ -39,6 +39,7 @@ package func fillProductKernels(_ table: UnsafeMutablePointer<qk_product_kernels
             from, stride: Int(fromStride), rows: Int(rows), columns: Int(columns), into: to, toStride: Int(toStride))
     }
     table.pointee.prepared_row_bytes = { columns in Int64(preparedRowBytes(columns: Int(columns))) }
+    table.pointee.prepared_order = { weight in weight.map { preparedOrder($0) } ?? 0 }
     table.pointee.prepare_few_rows = { weight, x, xStride, rows, bfloat16, prepared in
         guard let weight, let x, let prepared else { return }
         prepareFewRows(
@@ -48,16 +49,24 @@ package func fillProductKernels(_ table: UnsafeMutablePointer<qk_product_kernels
         guard let task, let weight = task.pointee.weight else { return }
         #if ISA_AVX512BF16
         if task.pointee.bfloat16 != 0 {
-            if hasWordProduct(weight) {
-                multiplyWords(BFloat16WordProduct.self, task)
+            if multipliesCodes(weight) {
+                if weight.pointee.storage == Int32(QK_STORAGE_TABLE4) {
+                    multiplyCodes(BFloat16WordProduct.self, task)
+                } else {
+                    multiplyCodes(ByteProduct.self, task)
+                }
             } else {
                 withFormat(of: weight, FewRowsProduct<BFloat16Arithmetic>.self, task)
             }
             return
         }
         #endif
-        if hasWordProduct(weight) {
-            multiplyWords(Float32WordProduct.self, task)
+        if multipliesCodes(weight) {
+            if weight.pointee.storage == Int32(QK_STORAGE_TABLE4) {
+                multiplyCodes(Float32WordProduct.self, task)
+            } else {
+                multiplyCodes(ByteProduct.self, task)
+            }
         } else {
             withFormat(of: weight, FewRowsProduct<Float32Arithmetic>.self, task)
         }

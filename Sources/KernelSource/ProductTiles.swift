@@ -45,9 +45,12 @@ func tile<Arithmetic: ProductArithmetic, let Height: Int>(
     var accumulators = zero
     var x = task.x
     var panel = task.panel
+    fetchResults(zero, task)
     let ahead = Height &* task.steps
     for _ in 0..<task.steps {
+        // The next tile's rows into the second level, those of a few steps ahead, across the border, into the first.
         qk_prefetch_second_level(x + ahead)
+        qk_prefetch(x + 24 &* Height)
         #if ISA_AVX512 || ISA_AVX512BF16
         let first = panel[0]
         let second = panel[1]
@@ -66,21 +69,80 @@ func tile<Arithmetic: ProductArithmetic, let Height: Int>(
         x += Height
         panel += ProductShape.vectors
     }
-    addLowRank(&accumulators, task)
-    for row in 0..<Height {
+    if task.lowRank > 0 { addLowRank(&accumulators, task) }
+    if task.output == TileOutput.startSums {
+        for row in 0..<Height {
+            for vector in 0..<ProductShape.vectors {
+                qk_store(task.sums + (row &* ProductShape.columns &+ vector &* 16), accumulators[row][vector])
+            }
+        }
+        return
+    }
+    if task.output != TileOutput.finish {
+        for row in 0..<Height {
+            for vector in 0..<ProductShape.vectors {
+                let sum = qk_load(task.sums + (row &* ProductShape.columns &+ vector &* 16))
+                accumulators[row][vector] = sum + accumulators[row][vector]
+            }
+        }
+    }
+    if task.output == TileOutput.addToSums {
+        for row in 0..<Height {
+            for vector in 0..<ProductShape.vectors {
+                qk_store(task.sums + (row &* ProductShape.columns &+ vector &* 16), accumulators[row][vector])
+            }
+        }
+        return
+    }
+    finish(&accumulators, task)
+}
+
+/// Brings close what the sums will be added to or stored in, while the tile is multiplied.
+@inline(__always)
+private func fetchResults<let Height: Int>(_ zero: InlineArray<Height, TileRow>, _ task: TileTask) {
+    if task.output == TileOutput.addToSums || task.output == TileOutput.finishSums {
+        for line in 0..<Height &* ProductShape.vectors { qk_prefetch(task.sums + line &* 16) }
+    }
+    if task.output >= TileOutput.finishSums {
+        for row in 0..<task.rows {
+            let line = task.y + row &* task.yStride &* (task.narrow ? 2 : 4)
+            qk_prefetch(line)
+            if ProductShape.vectors > 1 && !task.narrow { qk_prefetch(line + 64) }
+        }
+    }
+}
+
+/// Bias, addend, and out.
+@inline(__always)
+private func finish<let Height: Int>(_ accumulators: inout InlineArray<Height, TileRow>, _ task: TileTask) {
+    if let bias = task.bias {
         for vector in 0..<ProductShape.vectors {
-            let place = task.sums + (row &* ProductShape.columns &+ vector &* 16)
-            var sum = accumulators[row][vector]
-            if task.output == TileOutput.addToSums || task.output == TileOutput.finishSums {
-                sum = qk_load(place) + sum
+            let values = qk_load(bias + vector &* 16)
+            for row in 0..<Height { accumulators[row][vector] = accumulators[row][vector] + values }
+        }
+    }
+    if let addend = task.addend {
+        for row in 0..<Height where row < task.rows {
+            for vector in 0..<ProductShape.vectors {
+                let values = qk_load(addend + (row &* task.addendStride &+ vector &* 16))
+                accumulators[row][vector] = values + accumulators[row][vector]
             }
-            if task.output == TileOutput.startSums || task.output == TileOutput.addToSums {
-                qk_store(place, sum)
-            } else if row < task.rows {
-                if let bias = task.bias { sum = sum + qk_load(bias + vector &* 16) }
-                if let addend = task.addend { sum = qk_load(addend + (row &* task.addendStride &+ vector &* 16)) + sum }
-                storeSums(task, row: row, column: vector &* 16, sum, count: 16)
+        }
+    }
+    #if ISA_AVX512BF16
+    if task.narrow {
+        for row in 0..<Height where row < task.rows {
+            for vector in 0..<ProductShape.vectors {
+                storeSums(task, row: row, column: vector &* 16, accumulators[row][vector], count: 16)
             }
+        }
+        return
+    }
+    #endif
+    let y = task.y.assumingMemoryBound(to: Float.self)
+    for row in 0..<Height where row < task.rows {
+        for vector in 0..<ProductShape.vectors {
+            qk_store(y + (row &* task.yStride &+ vector &* 16), accumulators[row][vector])
         }
     }
 }

@@ -41,14 +41,11 @@ package struct FrozenLinear: @unchecked Sendable {
     /// The outputs in parts, as the tokens of a vocabulary; nil where the matrix has no views of them.
     package var vocabularyParts: VocabularyParts? { isTransposed ? nil : VocabularyParts(matrix, bias: bias) }
 
-    /// y [M, N] = x [M, K]·Wᵀ + b for one to a few rows, bound by the bandwidth of memory (decoding).
-    package func forwardFewRows(_ x: FloatMatrix, into y: FloatMatrix, _ context: ComputeContext, _ scratch: Scratch) {
-        guard !isTransposed else {
-            // Reading columns of a row-major matrix a few rows at a time gains nothing.
-            let product = product(into: .float32(y), addend: nil, lowRank: nil)
-            return context.forward(x, [product], scratch: scratch.bytes)
-        }
-        context.forwardFewRows(x, matrix, bias: bias, into: y, adding: false, computeType: nil, scratch: scratch.bytes)
+    /// y [M, N] = x [M, K]·Wᵀ + b for one to a few rows, bound by the bandwidth of memory (decoding), to be done with
+    /// other products; nil where the matrix is stored the other way: reading columns of a row-major matrix a few rows at
+    /// a time gains nothing.
+    package func fewRowsProduct(into y: FloatMatrix) -> FewRowsProduct? {
+        isTransposed ? nil : FewRowsProduct(matrix, bias: bias, into: y, adding: false)
     }
 }
 

@@ -139,14 +139,15 @@ QK_INLINE qk_uint16x qk_load_half_words(const void *address) {
     return __builtin_shufflevector(words, (qk_uint8x)0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 8, 8, 8, 8, 8, 8, 8);
 }
 
-/// 8 lanes of the float at an address, 8 of the one behind it.
-QK_INLINE qk_float16x qk_load_two_halves(const float *address) {
+/// 8 lanes of the float at the one address, 8 of that at the other.
+QK_INLINE qk_float16x qk_load_two_halves(const void *first, const void *second) {
+    float a, b;
+    __builtin_memcpy(&a, first, sizeof a);
+    __builtin_memcpy(&b, second, sizeof b);
 #if defined(__AVX512F__)
-    __m512 first = _mm512_set1_ps(address[0]);
-    return (qk_float16x)_mm512_mask_broadcastss_ps(first, (__mmask16)0xff00, _mm_load_ss(address + 1));
+    return (qk_float16x)_mm512_mask_broadcastss_ps(_mm512_set1_ps(a), (__mmask16)0xff00, _mm_set_ss(b));
 #else
-    return __builtin_shufflevector((qk_float8x)address[0], (qk_float8x)address[1], 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11,
-        12, 13, 14, 15);
+    return __builtin_shufflevector((qk_float8x)a, (qk_float8x)b, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
 #endif
 }
 
@@ -287,6 +288,12 @@ QK_INLINE qk_float16x qk_dot_bfloat16(qk_float16x c, qk_float16x a, qk_float16x 
 /// a0 … a15 b0 … b15 rounded to nearest even.
 QK_INLINE qk_float16x qk_narrow_bfloat16(qk_float16x a, qk_float16x b) {
     return (qk_float16x)_mm512_cvtne2ps_pbh((__m512)b, (__m512)a);
+}
+
+/// Rounded to the nearest bfloat16, ties to even.
+QK_INLINE qk_float16x qk_round_bfloat16(qk_float16x value) {
+    qk_word16x words = (qk_word16x)_mm512_cvtneps_pbh((__m512)value);
+    return (qk_float16x)(__builtin_convertvector(words, qk_uint16x) << 16);
 }
 
 /// Stores the first `count` lanes, 0 <= count <= 16, as bfloat16 rounded to nearest even; nothing behind them is touched.

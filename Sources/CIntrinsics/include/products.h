@@ -176,7 +176,10 @@ typedef struct {
         const float *from, int64_t from_stride, int64_t rows, int64_t columns, float *to, int64_t to_stride);
     /// Bytes of one prepared row of X for a weight of `columns` columns.
     int64_t (*prepared_row_bytes)(int64_t columns);
-    /// X [rows, weight columns] into the order in which the few-row product of this weight reads it.
+    /// Says in which order the few-row product of this weight reads X: rows of X prepared for one weight serve all weights
+    /// of the same order and the same number of columns.
+    int32_t (*prepared_order)(const qk_weight *weight);
+    /// X [rows, weight columns] into that order.
     void (*prepare_few_rows)(
         const qk_weight *weight, const float *x, int64_t x_stride, int64_t rows, int32_t bfloat16, void *prepared);
     void (*few_rows)(const qk_few_rows_task *task);

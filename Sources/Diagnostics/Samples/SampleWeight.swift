@@ -148,10 +148,14 @@ package final class SampleWeight {
         )
     }
 
-    /// Whether few-row products multiply the codes and scale the sums: 4-bit codes in rows of whole 64s of one block.
+    /// Whether few-row products multiply the codes and scale the sums: codes in rows of whole 64s of one block.
     package var isMultipliedUnscaled: Bool {
-        guard case .table4(_, _, let blocks) = matrix.storage else { return false }
-        return blocks.blockSize >= 64 && matrix.columns % 64 == 0
+        switch matrix.storage {
+        case .table4(_, _, let blocks), .signed8(_, let blocks):
+            return blocks.blockSize >= 64 && matrix.columns % 64 == 0
+        default:
+            return false
+        }
     }
 
     deinit { allocations.forEach { $0.deallocate() } }

@@ -1,48 +1,97 @@
 internal import CIntrinsics
 package import Tensors
 
+/// A product of few rows: y [M, N] = x [M, K] · Wᵀ + bias, or that added to y.
+package struct FewRowsProduct {
+    package let weight: StoredMatrix
+    package let bias: UnsafePointer<Float>?
+    package let output: FloatMatrix
+    package let adding: Bool
+
+    package init(_ weight: StoredMatrix, bias: UnsafePointer<Float>?, into output: FloatMatrix, adding: Bool) {
+        self.weight = weight
+        self.bias = bias
+        self.output = output
+        self.adding = adding
+    }
+}
+
 extension ComputeContext {
     /// `forward` for few rows (decoding): W is read once, at the speed of memory, and never unpacked to memory.
     ///
-    /// Its order of summation is its own: lanes take chunks of 32 columns in order and are added at the end. 4-bit codes
-    /// with blocks of at least 64 are multiplied unscaled (in bfloat16 rounded: the value of the code, not that of the
-    /// weight), 64 at a time, and each partial sum is scaled in float32. Neither the number of rows nor the threads
-    /// change a bit.
+    /// Its order of summation is its own: lanes take chunks of 32 columns in order and are added at the end. Codes with
+    /// blocks of at least 64, in rows of whole 64s, are multiplied unscaled (in bfloat16 rounded: the value of the code,
+    /// not that of the weight), 64 at a time, and each partial sum is scaled in float32. Neither the number of rows nor
+    /// the threads change a bit.
     package func forwardFewRows(
         _ x: FloatMatrix, _ weight: StoredMatrix, bias: UnsafePointer<Float>?, into y: FloatMatrix, adding: Bool,
         computeType: ComputeType? = nil, scratch: UnsafeMutableRawBufferPointer
     ) {
-        guard x.columns == weight.columns, y.columns == weight.rows, x.rows == y.rows else {
-            fatalError(
-                "a product of [\(x.rows), \(x.columns)] with [\(weight.rows), \(weight.columns)] cannot fill"
-                    + " [\(y.rows), \(y.columns)]")
+        forwardFewRows(
+            x, [FewRowsProduct(weight, bias: bias, into: y, adding: adding)], computeType: computeType,
+            scratch: scratch)
+    }
+
+    /// Several products with one input, those of weights that are stored alike as one region.
+    package func forwardFewRows(
+        _ x: FloatMatrix, _ products: [FewRowsProduct], computeType: ComputeType? = nil,
+        scratch: UnsafeMutableRawBufferPointer
+    ) {
+        for product in products {
+            let (weight, y) = (product.weight, product.output)
+            guard x.columns == weight.columns, y.columns == weight.rows, x.rows == y.rows else {
+                fatalError(
+                    "a product of [\(x.rows), \(x.columns)] with [\(weight.rows), \(weight.columns)] cannot fill"
+                        + " [\(y.rows), \(y.columns)]")
+            }
         }
-        guard x.rows > 0, x.columns > 0, y.columns > 0 else { return }
+        guard x.rows > 0, x.columns > 0 else { return }
         let bfloat16 = usesBFloat16(computeType)
         let kernels = kernels.products
         let prepared = productScratch(scratch, byteCount: x.rows * Int(kernels.prepared_row_bytes(Int64(x.columns))))
-        var weight = weight.descriptor
-        kernels.prepare_few_rows(&weight, x.base, Int64(x.stride), Int64(x.rows), bfloat16 ? 1 : 0, prepared)
+        var rest = products[...]
+        while let first = rest.first {
+            var descriptor = first.weight.descriptor
+            let order = kernels.prepared_order(&descriptor)
+            let group = rest.prefix { product in
+                var descriptor = product.weight.descriptor
+                return kernels.prepared_order(&descriptor) == order
+            }
+            kernels.prepare_few_rows(&descriptor, x.base, Int64(x.stride), Int64(x.rows), bfloat16 ? 1 : 0, prepared)
+            multiplyPrepared(prepared, group, rows: x.rows, bfloat16: bfloat16)
+            rest = rest.dropFirst(group.count)
+        }
+    }
 
-        // Tasks of at least 8 rows of W, about 64 of them.
-        let outputs = y.columns
-        let outputsPerTask = max(8, (outputs + 63) / 64)
-        nonisolated(unsafe) let (inputs, descriptor, bias) = (UnsafeRawPointer(prepared), weight, bias)  // read only
+    private func multiplyPrepared(
+        _ prepared: UnsafeMutableRawPointer, _ products: ArraySlice<FewRowsProduct>, rows: Int, bfloat16: Bool
+    ) {
+        let kernels = kernels.products
+        let streams = RowStreams(outputs: products.reduce(0) { $0 + $1.weight.rows }, threads: pool.threadCount)
+        nonisolated(unsafe) let (inputs, products) = (UnsafeRawPointer(prepared), products)  // read only
         measured("products of few rows") {
-            pool.run((outputs + outputsPerTask - 1) / outputsPerTask) { index in
-                var task = qk_few_rows_task()
-                task.prepared = inputs
-                task.rows = Int64(x.rows)
-                task.first_output = Int64(index * outputsPerTask)
-                task.output_count = Int64(min(outputsPerTask, outputs - index * outputsPerTask))
-                task.y = y.base
-                task.y_stride = Int64(y.stride)
-                task.bias = bias
-                task.adding = adding ? 1 : 0
-                task.bfloat16 = bfloat16 ? 1 : 0
-                withUnsafePointer(to: descriptor) {
-                    task.weight = $0
-                    kernels.few_rows(&task)
+            pool.run(streams.count) { index in
+                let part = streams[index]
+                var first = 0
+                for product in products {
+                    let outputs = part.clamped(to: first..<first + product.weight.rows)
+                    if !outputs.isEmpty {
+                        var task = qk_few_rows_task()
+                        task.prepared = inputs
+                        task.rows = Int64(rows)
+                        task.first_output = Int64(outputs.lowerBound - first)
+                        task.output_count = Int64(outputs.count)
+                        task.y = product.output.base
+                        task.y_stride = Int64(product.output.stride)
+                        task.bias = product.bias
+                        task.adding = product.adding ? 1 : 0
+                        task.bfloat16 = bfloat16 ? 1 : 0
+                        withUnsafePointer(to: product.weight.descriptor) {
+                            task.weight = $0
+                            kernels.few_rows(&task)
+                        }
+                    }
+                    first += product.weight.rows
                 }
             }
         }
@@ -68,5 +117,30 @@ extension ComputeContext {
                 withUnsafePointer(to: descriptor) { kernels.unpack_row($0, Int64(ids[index]), output.row(index)) }
             }
         }
+    }
+}
+
+/// How the rows of a matrix that is read once are cut: long streams first, two for each thread, because what is fetched
+/// ahead of a stream's end is lost; then short ones, so that threads end together. Bits do not depend on it.
+private struct RowStreams {
+    private let outputs: Int
+    private let longCount: Int
+    private let longLength: Int
+    private let shortLength: Int
+    let count: Int
+
+    init(outputs: Int, threads: Int) {
+        self.outputs = outputs
+        longLength = outputs * 3 / (8 * threads)
+        longCount = longLength >= 64 ? 2 * threads : 0
+        let left = outputs - longCount * (longLength >= 64 ? longLength : 0)
+        shortLength = max(8, (left + 4 * threads - 1) / (4 * threads))
+        count = longCount + (left + shortLength - 1) / shortLength
+    }
+
+    subscript(index: Int) -> Range<Int> {
+        if index < longCount { return index * longLength..<(index + 1) * longLength }
+        let start = longCount * longLength + (index - longCount) * shortLength
+        return start..<min(start + shortLength, outputs)
     }
 }

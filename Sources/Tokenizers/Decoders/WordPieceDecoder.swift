@@ -1,7 +1,7 @@
 internal import System
 
 /// A space before every token but the first and those that go on a word; English spacing tidied up if asked for.
-struct WordPieceDecoder: DecoderComponent, TokenwiseDecoder {
+struct WordPieceDecoder: Decoder {
     static let typeName = "WordPiece"
     private let prefix: [UInt8]
     private let cleansUp: Bool
@@ -11,19 +11,17 @@ struct WordPieceDecoder: DecoderComponent, TokenwiseDecoder {
         cleansUp = try source.bool("cleanup", default: true)
     }
 
-    var memory: Bool { true }
-
-    func decode(_ token: [UInt8], _ isFirst: inout Bool, _ output: inout [TokenPart]) {
-        var text = token
-        if !isFirst {
-            if text.starts(with: prefix) {
-                text.removeFirst(prefix.count)
-            } else {
-                text.insert(0x20, at: 0)
+    func decode(_ tokens: inout [[UInt8]]) {
+        for index in tokens.indices {
+            if index > 0 {
+                if tokens[index].starts(with: prefix) {
+                    tokens[index].removeFirst(prefix.count)
+                } else {
+                    tokens[index].insert(0x20, at: 0)
+                }
             }
+            if cleansUp { tokens[index] = Cleanup.clean(tokens[index]) }
         }
-        output.append(.whole(cleansUp ? Cleanup.clean(text) : text))
-        isFirst = false
     }
 }
 
@@ -36,7 +34,8 @@ enum Cleanup {
 
     static func clean(_ token: [UInt8]) -> [UInt8] {
         guard token.contains(0x20) else { return token }
-        var text = AlignedText(token)
+        var text = AlignedText(tracksOffsets: false)
+        text.bytes = token
         for (needle, replacement) in replacements { text.replace(needle, with: replacement) }
         return text.bytes
     }

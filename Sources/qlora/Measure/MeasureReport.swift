@@ -29,7 +29,11 @@ struct MeasureReport {
         parameterCount = directory.checkpoint.tensorNames.reduce(0) {
             $0 + (directory.checkpoint.tensor(named: $1)?.elementCount ?? 0)
         }
-        files = data.files.map { ($0.name, .string($0.digest)) }
+        var files: [(String, JSONValue)] = []
+        for file in verb.data + verb.trainData {
+            files.append((FileSystem.lastComponent(file), .string(try FileDigest.hex(file))))
+        }
+        self.files = files
     }
 
     // MARK: - report.json

@@ -1,0 +1,189 @@
+internal import CIntrinsics
+
+// Few rows of X times a matrix of codes in blocks: codes are multiplied as they are and partial sums scaled, 64 codes of
+// one block at a time. A row of W is one stream: two at once would defeat the prefetcher.
+
+/// Whether the storage and the shape of a weight admit it: rows of whole 64s, each of one block.
+@inline(__always)
+func multipliesCodes(_ weight: UnsafePointer<qk_weight>) -> Bool {
+    let storage = weight.pointee.storage
+    return (storage == Int32(QK_STORAGE_TABLE4) || storage == Int32(QK_STORAGE_SIGNED8))
+        && weight.pointee.columns & 63 == 0 && weight.pointee.block_shift >= 6
+}
+
+/// How codes of a storage meet prepared rows of X.
+protocol CodeProduct {
+    /// Bytes of 64 codes.
+    static var codeBytes: Int { get }
+    /// Floats of a prepared row of X that 128 codes meet.
+    static var unitsOf128: Int { get }
+
+    /// What the codes stand for, in the form that the products look it up; zero where they stand for themselves.
+    static func table(_ weight: UnsafePointer<qk_weight>) -> SIMD16<Float>
+
+    /// sums += the products of 128 codes, those of each half scaled by its scale; scales are floats at any address.
+    static func add128<let Rows: Int>(
+        _ sums: inout InlineArray<Rows, SIMD16<Float>>, _ codes: UnsafeRawPointer, table: SIMD16<Float>,
+        x: UnsafePointer<Float>, xStride: Int, scales: (UnsafeRawPointer, UnsafeRawPointer))
+
+    /// The same for the last 64 codes of a row that are no whole 128; nothing behind them is read.
+    static func add64<let Rows: Int>(
+        _ sums: inout InlineArray<Rows, SIMD16<Float>>, _ codes: UnsafeRawPointer, table: SIMD16<Float>,
+        x: UnsafePointer<Float>, xStride: Int, scale: UnsafeRawPointer)
+}
+
+/// The task, row of W by row of W.
+@inline(__always)
+func multiplyCodes<Product: CodeProduct>(_ product: Product.Type, _ task: UnsafePointer<qk_few_rows_task>) {
+    let weight = task.pointee.weight.unsafelyUnwrapped
+    let prepared = task.pointee.prepared.unsafelyUnwrapped
+    let y = task.pointee.y.unsafelyUnwrapped
+    let rowBytes = preparedRowBytes(columns: Int(weight.pointee.columns))
+    let rows = Int(task.pointee.rows)
+    let yStride = Int(task.pointee.y_stride)
+    let adding = task.pointee.adding != 0
+    let first = Int(task.pointee.first_output)
+    withUnsafeTemporaryAllocation(byteCount: 1024, alignment: 64) { memory in
+        let table = Product.table(weight)
+        var scales = rowScales(weight, memory.baseAddress.unsafelyUnwrapped)
+        for output in first..<first &+ Int(task.pointee.output_count) {
+            let bias = task.pointee.bias.map { $0[output] }
+            var row = 0
+            while row < rows {
+                let x = (prepared + row &* rowBytes).assumingMemoryBound(to: Float.self)
+                let target = y + (row &* yStride &+ output)
+                if rows &- row >= 4 {
+                    var sums = InlineArray<4, SIMD16<Float>>(repeating: SIMD16(repeating: 0))
+                    multiplyCodeRow(
+                        product, weight, output: output, &scales, table: table, x: x, xStride: rowBytes &>> 2, &sums)
+                    finish(sums, target, yStride: yStride, bias: bias, adding: adding)
+                    row &+= 4
+                } else {
+                    var sums = InlineArray<1, SIMD16<Float>>(repeating: SIMD16(repeating: 0))
+                    multiplyCodeRow(
+                        product, weight, output: output, &scales, table: table, x: x, xStride: rowBytes &>> 2, &sums)
+                    finish(sums, target, yStride: yStride, bias: bias, adding: adding)
+                    row &+= 1
+                }
+            }
+        }
+    }
+}
+
+/// Lanes of one row of W times `Rows` rows of X.
+@inline(__always)
+private func multiplyCodeRow<Product: CodeProduct, let Rows: Int>(
+    _ product: Product.Type, _ weight: UnsafePointer<qk_weight>, output: Int, _ scales: inout RowScales,
+    table: SIMD16<Float>, x: UnsafePointer<Float>, xStride: Int, _ sums: inout InlineArray<Rows, SIMD16<Float>>
+) {
+    let columns = Int(weight.pointee.columns)
+    let shift = scales.shift
+    var index = output &* columns
+    let rowEnd = index &+ columns
+    var codes = weight.pointee.elements.unsafelyUnwrapped + (index &>> 6) &* Product.codeBytes
+    var x = x
+    while index < rowEnd {
+        let end = min(rowEnd, enterSegment(weight, &scales, index))
+        while index &+ 128 <= end {
+            // Far ahead from memory to the second level, near by from there: a stream of codes is used up at a third of
+            // the speed of a plain read, too slowly for the hardware's own prefetchers to run far enough ahead.
+            var line = 0
+            while line < 2 &* Product.codeBytes {
+                qk_prefetch_second_level(codes + (12_288 &+ line))
+                qk_prefetch(codes + (1024 &+ line))
+                line &+= 64
+            }
+            Product.add128(
+                &sums, codes, table: table, x: x, xStride: xStride,
+                scales: (scale(scales, index &>> shift), scale(scales, (index &+ 64) &>> shift)))
+            codes += 2 &* Product.codeBytes
+            x += Product.unitsOf128
+            index &+= 128
+        }
+        if index == end { continue }
+        let first = scale(scales, index &>> shift)
+        if end == rowEnd {
+            Product.add64(&sums, codes, table: table, x: x, xStride: xStride, scale: first)
+            return
+        }
+        // The second half belongs to the next segment, whose scales take the place of these.
+        var saved = first.loadUnaligned(as: Float.self)
+        _ = enterSegment(weight, &scales, end)
+        withUnsafePointer(to: &saved) {
+            Product.add128(
+                &sums, codes, table: table, x: x, xStride: xStride,
+                scales: (UnsafeRawPointer($0), scale(scales, end &>> shift)))
+        }
+        codes += 2 &* Product.codeBytes
+        x += Product.unitsOf128
+        index &+= 128
+    }
+}
+
+/// The sums of the lanes, where they belong.
+@inline(__always)
+private func finish<let Rows: Int>(
+    _ sums: InlineArray<Rows, SIMD16<Float>>, _ y: UnsafeMutablePointer<Float>, yStride: Int, bias: Float?,
+    adding: Bool
+) {
+    for row in 0..<Rows {
+        var sum = qk_sum(sums[row])
+        if let bias { sum = sum + bias }
+        let target = y + row &* yStride
+        target.pointee = adding ? target.pointee + sum : sum
+    }
+}
+
+// MARK: - Scales
+
+/// Where the scales of blocks are looked up.
+///
+/// - values: the scale of each block; where scales are nested, what each of the 256 codes stands for at present.
+/// - codes: the code of each block, or null.
+/// - shift: log2 of the elements of a block.
+/// - factor: index of the factor that `memory` was made with, or -1.
+/// - memory: 256 floats.
+private typealias RowScales = (
+    values: UnsafeRawPointer, codes: UnsafeRawPointer?, shift: Int, factor: Int, memory: UnsafeMutablePointer<Float>
+)
+
+@inline(__always)
+private func rowScales(_ weight: UnsafePointer<qk_weight>, _ memory: UnsafeMutableRawPointer) -> RowScales {
+    let memory = memory.assumingMemoryBound(to: Float.self)
+    let shift = Int(weight.pointee.block_shift)
+    if let plain = weight.pointee.scales { return (plain, nil, shift, -1, memory) }
+    return (UnsafeRawPointer(memory), weight.pointee.scale_codes, shift, -1, memory)
+}
+
+/// Where the scale of a block is.
+@inline(__always)
+private func scale(_ scales: RowScales, _ block: Int) -> UnsafeRawPointer {
+    let place = scales.codes.map { Int($0.load(fromByteOffset: block, as: UInt8.self)) } ?? block
+    return scales.values + place &* 4
+}
+
+/// Makes ready the scales from an element on, and returns the element to which they last. 256 blocks share a factor, so
+/// that making 256 scales anew costs little even where each is used once.
+@inline(__always)
+private func enterSegment(_ weight: UnsafePointer<qk_weight>, _ scales: inout RowScales, _ index: Int) -> Int {
+    guard scales.codes != nil else { return Int.max }
+    let factor = index &>> (scales.shift &+ 8)
+    if factor != scales.factor {
+        fillScales(weight, factor: factor, scales.memory)
+        scales.factor = factor
+    }
+    return (factor &+ 1) &<< (scales.shift &+ 8)
+}
+
+/// What 256 codes stand for with one factor: as `blockScale` does it, multiply, then add.
+@inline(never)
+private func fillScales(_ weight: UnsafePointer<qk_weight>, factor: Int, _ memory: UnsafeMutablePointer<Float>) {
+    let map = weight.pointee.scale_map.unsafelyUnwrapped
+    let absmax = weight.pointee.scale_absmax.unsafelyUnwrapped
+    let multiplier = qk_splat(absmax.loadUnaligned(fromByteOffset: factor &* 4, as: Float.self))
+    let offset = qk_splat(weight.pointee.scale_offset)
+    for vector in 0..<16 {
+        let product = qk_load(map + vector &* 64) * multiplier
+        qk_store(memory + vector &* 16, product + offset)
+    }
+}
