@@ -16,6 +16,8 @@ package struct DatasetOptions: Sendable {
     package var badRows = BadRowRule.error
     package var length = LengthRule(maximumLength: nil)
     package var limits = DataLimits()
+    /// Whether files are hashed while they are read.
+    package var hashesFiles = false
 
     package init() {}
 }
@@ -41,6 +43,8 @@ package struct DatasetSummary: Sendable {
     package internal(set) var maskCounts: [String: Int] = [:]
     /// Tokens of the longest row.
     package internal(set) var longestRow = 0
+    /// The SHA-256 of each file, where that was asked for and all of it was read.
+    package internal(set) var digests: [String] = []
 }
 
 /// Rows read from files, in the order of the files and of their rows.
@@ -79,7 +83,8 @@ package struct Dataset: Sendable {
         var summary = DatasetSummary()
         for (index, file) in files.enumerated() {
             let countBefore = summary
-            var reader = try RecordReader(DataInput(file, limits: options.limits), limits: options.limits)
+            let input = try DataInput(file, limits: options.limits, hashes: options.hashesFiles)
+            var reader = try RecordReader(input, limits: options.limits)
             var recordCount = 0
             while summary.rowCount < limit, let record = try reader.next() {
                 try Signals.throwIfInterrupted()
@@ -103,6 +108,7 @@ package struct Dataset: Sendable {
                     try emit(tokens, row: row, file: index, length: options.length, summary: &summary, body)
                 }
             }
+            if let digest = input.digest { summary.digests.append(digest) }
             guard summary.rowCount < limit else { return summary }
             guard recordCount > 0 else {
                 throw Failure(.badData, "the file holds no rows", at: .init(file: file), remedy: "Check the path")

@@ -87,8 +87,7 @@ struct AddedTokens: Sendable {
                 literal.insert(token.content, value: Int32(index))
                 continue
             }
-            var text = AlignedText(tracksOffsets: false)
-            text.bytes = token.content
+            var text = AlignedText(token.content)
             normalizer?.normalize(&text)
             guard text.count > 0 else { continue }
             if text.bytes != token.content { normalizedTexts[token.id] = text.bytes }

@@ -40,7 +40,7 @@ public final class Tokenizer: Sendable {
     private let plainModel: CachedModel
     /// The ids that the template puts before and after a text.
     public let templateIDs: (prefix: [Int32], suffix: [Int32])
-    private let decoder: (any Decoder)?
+    let decoder: any Decoder
 
     /// Reads a tokenizer.json.
     ///
@@ -90,7 +90,9 @@ public final class Tokenizer: Sendable {
         for id in templateIDs.prefix + templateIDs.suffix where vocabulary.bytes(id) == nil {
             throw root.failure(.badData, "the template has id \(id), which no token has", key: "post_processor")
         }
-        decoder = try root.component("decoder").map { (source) throws(Failure) in try Decoders.make(source) }
+        decoder =
+            try root.component("decoder").map { (source) throws(Failure) in try Decoders.make(source) }
+            ?? SpaceDecoder()
         warnings = model.warnings.map { "\(file): \($0)" } + added.warnings
         self.vocabulary = vocabulary
     }
@@ -247,7 +249,10 @@ public final class Tokenizer: Sendable {
 
     /// The text of ids; ids without a token are left out, bytes that are no UTF-8 become U+FFFD.
     public func decode(_ ids: some Sequence<Int32>, skipSpecialTokens: Bool = true) -> String {
-        join(texts(ids, skipSpecialTokens: skipSpecialTokens))
+        var stream = streamDecoder(skipSpecialTokens: skipSpecialTokens)
+        var text = ""
+        for id in ids { text += stream.append(id) }
+        return text + stream.finish()
     }
 
     /// A decoder that is fed one id after the other.
@@ -255,26 +260,11 @@ public final class Tokenizer: Sendable {
         StreamDecoder(self, skipSpecialTokens: skipSpecialTokens)
     }
 
-    /// The texts of ids in the vocabulary.
-    func texts(_ ids: some Sequence<Int32>, skipSpecialTokens: Bool) -> [[UInt8]] {
-        ids.compactMap { id in
-            if skipSpecialTokens, specialIDs.contains(id) { return nil }
-            return added.normalizedTexts[id] ?? vocabulary.bytes(id).map { Array($0) }
-        }
+    /// What an id stands for in the vocabulary; nil without a token, and for a control token where those are skipped.
+    func text(of id: Int32, skipSpecialTokens: Bool) -> [UInt8]? {
+        if skipSpecialTokens, specialIDs.contains(id) { return nil }
+        return added.normalizedTexts[id] ?? vocabulary.bytes(id).map { Array($0) }
     }
-
-    /// Texts of tokens as one text.
-    func join(_ texts: [[UInt8]]) -> String {
-        var texts = texts
-        if let decoder {
-            decoder.decode(&texts)
-            return String(decoding: Array(texts.joined()), as: UTF8.self)
-        }
-        return String(decoding: Array(texts.joined(separator: [0x20])), as: UTF8.self)
-    }
-
-    /// How many texts at the end begin a character that later ones may finish.
-    func unfinishedCount(_ texts: [[UInt8]]) -> Int { decoder?.unfinishedCount(texts) ?? 0 }
 }
 
 /// Where in a text control tokens count.

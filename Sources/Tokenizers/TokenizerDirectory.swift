@@ -69,17 +69,26 @@ public struct TokenizerDirectory: Sendable {
             return Failure(
                 .inputMissing, "is a file where the directory of a model is expected", at: .init(file: directory))
         }
-        let others = ["vocab.json", "sentencepiece.bpe.model", "tokenizer.tiktoken", "tekken.json"].filter {
-            FileSystem.status(FileSystem.join(directory, $0)) != nil
-        }
+        let other = otherForms.first { FileSystem.status(FileSystem.join(directory, $0.name)) != nil }
         let remedy =
-            others.first.map {
-                "It has \($0), an older form: load it once with transformers' AutoTokenizer and save it, which writes tokenizer.json"
+            other.map {
+                "It has \($0.name), \($0.why): load it once with transformers' AutoTokenizer and save it, which writes tokenizer.json"
             } ?? "Copy the tokenizer.json of the model into it"
         return Failure(
             .inputMissing, "there is no tokenizer.json in this directory, and no tokenizer.model",
             at: .init(file: directory), remedy: remedy)
     }
+
+    /// Files that other programs make a tokenizer of, and why they are not read.
+    private static let otherForms = [
+        (name: "vocab.json", why: "an older form"),
+        (
+            name: "sentencepiece.bpe.model",
+            why: "a SentencePiece model whose pieces get other ids by the code of its family (XLM-R, XGLM, mBART, NLLB)"
+        ),
+        (name: "tokenizer.tiktoken", why: "an older form"),
+        (name: "tekken.json", why: "an older form"),
+    ]
 
     private init(_ directory: String, _ tokenizer: Tokenizer) throws(Failure) {
         let configuration = try Self.optional(directory, "tokenizer_config.json")

@@ -33,6 +33,10 @@ struct Chat: VerbCommand {
             guard let line = try lines.next() else { break }
             let text = String(decoding: line, as: UTF8.self)
             if text == "/exit" { break }
+            if text == "/help" {
+                console.note("/reset forgets the conversation, /exit ends it; any other line is a message")
+                continue
+            }
             if text == "/reset" {
                 history = []
                 continue

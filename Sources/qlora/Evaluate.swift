@@ -82,9 +82,7 @@ struct Evaluate: VerbCommand {
         }
         let limit = maxLength ?? base.configuration.maximumPositions
         try base.configuration.requireLength(limit) { "Give --max-length \($0) or less" }
-        guard limit >= 2 else {
-            throw Failure(.usage, "--max-length is \(limit): 2 or more is expected", remedy: "Change --max-length")
-        }
+        try OptionValue.requireLength(limit)
         var dataset = try Dataset.load(
             files: data, options: try rows.datasetOptions(LengthRule(maximumLength: nil)),
             encoder: try RowEncoder.forModel(directory, base.configuration, rows, adapter: adapter))

@@ -25,6 +25,17 @@ struct Generate: VerbCommand {
     @OptionGroup var options: GeneratingModelOptions
     @OptionGroup(title: "Common") var common: CommonOptions
 
+    func validate() throws {
+        let template = options.template
+        let given = [
+            ("--chat-template", template.chatTemplate), ("--template-args", template.templateArgs),
+            ("--template-date", template.templateDate),
+        ]
+        if !chat, let option = given.first(where: { $0.1 != nil })?.0 {
+            throw ValidationError("\(option) is given without --chat, which applies the template. Add --chat.")
+        }
+    }
+
     func run(console: Console) throws {
         Signals.install()
         var model = try GeneratingModel(options, common)
@@ -36,7 +47,13 @@ struct Generate: VerbCommand {
             ids = model.tokenizer.tokenizer.encode(prompt, addSpecialTokens: true, controlText: .parse)
         }
         guard !ids.isEmpty else {
-            throw Failure(.usage, "the prompt gives no tokens", remedy: "Give some text with --prompt")
+            throw Failure(
+                .usage, chat ? "the chat template makes no text of the prompt" : "the prompt gives no tokens",
+                remedy: chat ? "Use another template" : "Give some text with --prompt")
+        }
+        let positions = model.model.configuration.maximumPositions
+        if ids.count > positions {
+            console.warn("the prompt has \(ids.count) tokens, and the model was made for \(positions)")
         }
         if !console.isJSON, !chat { try console.write(prompt) }
         let (result, text) = try model.run(ids) { (piece) throws(Failure) in

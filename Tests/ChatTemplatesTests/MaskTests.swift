@@ -113,7 +113,37 @@ struct MaskTests {
         let failure = failure {
             _ = try encoder("{{ messages[0].content }}").rows(Conversation(messages: chat), trainOn: .last)
         }
-        #expect(failure?.description == "t.jinja: the template leaves out what message 3 says. Use another template.")
+        #expect(
+            failure?.description == "t.jinja: the template leaves out what message 2 says, whose role is \"user\". "
+                + "Use another template.")
+    }
+
+    /// A template passes over roles that it does not know; what is said under them must not be lost in silence.
+    @Test func whatTemplatesPassOverIsNamed() throws {
+        let path = Fixtures.packageRoot() + "/Tests/TokenizersTests/Fixtures/qwen2.json"
+        let tokenizer = try Tokenizer(contentsOf: FileReader.read(path), file: path)
+        let known =
+            "{% for m in messages %}{% if m.role in ['user', 'assistant'] %}{{ m.role[0] ~ m.content }};{% endif %}{% endfor %}"
+        let encoder = ConversationEncoder(
+            ChatRenderer(template: try ChatTemplate(known, name: "t.jinja"), date: testDay), tokenizer)
+        func refusal(_ messages: [JSONValue], silent: Set<Int> = []) -> String? {
+            failure {
+                _ = try encoder.rows(Conversation(messages: messages), trainOn: .assistant, silentTurns: silent)
+            }?.description
+        }
+        #expect(
+            refusal([message("wizard", "W"), message("assistant", "A")])
+                == "t.jinja: the template leaves out what message 0 says, whose role is \"wizard\". "
+                + "Give it a role that the template knows, or use another template.")
+        // Instructions and what tools answer may be left out, and so may what has no words.
+        #expect(refusal([message("system", "S"), message("tool", "T")] + chat) == nil)
+        #expect(refusal([message("wizard", " ")] + chat) == nil)
+        #expect(refusal([])?.hasPrefix("there is no message.") == true)
+        #expect(
+            refusal([message("User", "Q"), message("Assistant", "A"), message("User", "Q")])?.hasPrefix(
+                "no message has the role \"assistant\", which is learned from; the roles are \"User\", \"Assistant\".")
+                == true)
+        #expect(refusal(chat, silent: [1, 3])?.hasPrefix("no message of the assistant is to be learned from") == true)
     }
 
     @Test func toolCallsBelongToTheTurn() throws {

@@ -113,8 +113,46 @@ struct ChatRowTests {
             "rows.jsonl:1:14: field \"messages[0]\": the message has no role; its keys are \"content\"."
         ),
         (
-            #"{"messages":[{"role":"user"}]}"#,
+            #"{"messages":[{"role":"user","name":"n"}]}"#,
+            "rows.jsonl:1:14: field \"messages[0]\": the message has no content. Remove the row, or give --bad-rows skip."
+        ),
+        (
+            #"{"messages":[{"role":"assistant","content":[]}]}"#,
+            "rows.jsonl:1:14: field \"messages[0]\": the message has no content. Remove the row, or give --bad-rows skip."
+        ),
+        (
+            #"{"messages":[{"role":"user","content":{"text":"a"}}]}"#,
+            "rows.jsonl:1:14: field \"messages[0]\": the content is an object {\"text\":\"a\"} where text is expected. "
+                + "Remove the row, or give --bad-rows skip."
+        ),
+        (
+            #"{"messages":[{"role":"user","content":"a"},{"role":"user","content":[{"type":"image","url":"u"}]}]}"#,
+            "rows.jsonl:1:44: field \"messages[1]\": the content has a part of type \"image\", and only text is read. "
+                + "Remove the row, or give --bad-rows skip."
+        ),
+        (
+            #"{"messages":[{"role":"user","content":["a"]}]}"#,
+            "rows.jsonl:1:14: field \"messages[0]\": the content has a string \"a\" where a part with text is expected. "
+                + "Remove the row, or give --bad-rows skip."
+        ),
+        (
+            #"{"messages":[{"role":"assistant","tool_calls":[]}]}"#,
             "rows.jsonl:1:13: field \"messages\": the conversation cannot be used: t.jinja:1:5: no content."
+        ),
+        (
+            #"[{"role":"user","content":"a"}]"#,
+            "rows.jsonl:1:2: the row fits no format; its keys are \"role\", \"content\". It is a message: put the "
+                + "messages of a conversation in one row, as {\"messages\": [...]}."
+        ),
+        (
+            #"{"instruction":"a","input":"b"}"#,
+            "rows.jsonl:1:1: the row fits no format; its keys are \"instruction\", \"input\". "
+                + "A row of the format alpaca needs \"output\", too."
+        ),
+        (
+            #"{"prompt":"a","answer":"b"}"#,
+            "rows.jsonl:1:1: the row fits no format; its keys are \"prompt\", \"answer\". "
+                + "Say which column holds the completion: --columns completion=answer."
         ),
         (
             #"{"messages":[{"role":"user","content":"a"}],"tools":{}}"#,

@@ -41,6 +41,21 @@ struct InputTests {
         #expect(data.rows.map(\.sourceLine) == [1, 2, 4])
     }
 
+    /// Files are hashed as they are read, compressed ones as they lie on the disk.
+    @Test func digestsAreThoseOfTheFiles() throws {
+        let folder = try DataFolder()
+        let files = [
+            try folder.write("\u{FEFF}{\"input_ids\":[1,2]}\r\n\n{\"input_ids\":[3,4]}\n\n", "lines.jsonl"),
+            fixture("rows.jsonl.zst"), try folder.write(" [{\"input_ids\":[1,2]}\n]\n \n", "array.json"),
+            try folder.write(String(repeating: "{\"input_ids\":[1,2]}\n", count: 30_000), "many.jsonl"),
+        ]
+        var options = DatasetOptions()
+        #expect(try Dataset.load(files: files, options: options, encoder: .test).summary.digests.isEmpty)
+        options.hashesFiles = true
+        let data = try Dataset.load(files: files, options: options, encoder: .test)
+        #expect(try data.summary.digests == files.map { try FileDigest.hex($0) })
+    }
+
     private func zstdRefusal(_ bytes: [UInt8], _ change: (inout DatasetOptions) -> Void = { _ in }) throws -> String {
         let folder = try DataFolder()
         let file = try folder.write(bytes, "rows.jsonl.zst")

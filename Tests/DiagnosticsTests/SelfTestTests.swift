@@ -17,10 +17,10 @@ import Testing
         #expect(test.checks.allSatisfy { $0.share <= worst.share })
     }
 
-    /// Products of twelve storages (forward, gradient, few rows; gathered rows once), attention, everything elementwise,
-    /// quantizers of four formats, byte planes.
+    /// Products of twelve storages (forward, gradient, few rows; gathered rows once), groups of products, thin ones,
+    /// attention, everything elementwise, activations, quantizers of four formats, byte planes.
     private static func checkCount(_ set: InstructionSet) -> Int {
-        12 * (set.hasBFloat16Products ? 6 : 3) + 12 + 10 + 12 + 8 + 1
+        12 * (set.hasBFloat16Products ? 6 : 3) + 12 + (set.hasBFloat16Products ? 7 : 3) + 3 + 10 + 17 + 21 + 8 + 1
     }
 
     /// A kernel broken in one way, and words of the checks that must notice.
@@ -98,6 +98,75 @@ import Testing
         Damage(testDescription: "rotation of positions") { table in
             table.elementwise.rotate = { x, heads, width, rotaryWidth, cosines, sines, sign in
                 right.elementwise.rotate(x, heads, width, rotaryWidth, cosines, sines, -sign)
+            }
+        },
+        Damage(testDescription: "rotation of neighbours") { table in
+            table.elementwise.rotate_pairs = { x, heads, width, rotaryWidth, cosines, sines, sign in
+                right.elementwise.rotate(x, heads, width, rotaryWidth, cosines, sines, sign)
+            }
+        },
+        Damage(testDescription: "LayerNorm") { table in
+            table.elementwise.layer_norm = { x, weight, _, epsilon, y, columns in
+                right.elementwise.layer_norm(x, weight, nil, epsilon, y, columns)
+            }
+        },
+        Damage(testDescription: "gradient of LayerNorm") { table in
+            table.elementwise.layer_norm_backward = { dY, x, weight, reciprocal, dX, adding, columns in
+                right.elementwise.rms_norm_backward(dY, x, weight, reciprocal, dX, adding, columns)
+            }
+        },
+        Damage(testDescription: "GELU") { table in
+            table.elementwise.activate = { _, gate, up, out, count in
+                right.elementwise.activate(Int32(QK_GELU_TANH), gate, up, out, count)
+            }
+        },
+        Damage(testDescription: "gradient of GELU by tanh") { table in
+            table.elementwise.activate_backward = { _, dOut, gate, up, dGate, dUp, count in
+                right.elementwise.activate_backward(Int32(QK_GELU), dOut, gate, up, dGate, dUp, count)
+            }
+        },
+        Damage(testDescription: "SiLU, gated, kept in bfloat16") { table in
+            table.elementwise.widen_bfloat16 = { x, y, count in
+                right.elementwise.widen_bfloat16(x, y, count)
+                y[0] += 1
+            }
+        },
+        Damage(testDescription: "cap of logits") { table in
+            table.elementwise.soft_cap = { x, cap, y, count in right.elementwise.soft_cap(x, cap * 1.001, y, count) }
+        },
+        Damage(testDescription: "gradient of cross entropy, capped") { table in
+            table.elementwise.cross_entropy = { logits, count, label, scale, writes, _ in
+                right.elementwise.cross_entropy(logits, count, label, scale, writes, 0)
+            }
+        },
+        Damage(testDescription: "product with a low-rank term and a bias") { table in
+            table.products.product = { task in
+                guard let task else { return }
+                var copy = task.pointee
+                copy.bias = nil
+                right.products.product(&copy)
+            }
+        },
+        Damage(testDescription: "thin product") { table in
+            table.products.thin_product = { task in
+                guard let task else { return }
+                var copy = task.pointee
+                copy.length -= 1
+                right.products.thin_product(&copy)
+            }
+        },
+        Damage(testDescription: "outer product") { table in
+            table.products.outer_product = { task in
+                guard let task else { return }
+                var copy = task.pointee
+                copy.rows -= 1
+                right.products.outer_product(&copy)
+            }
+        },
+        Damage(testDescription: "transposed factor") { table in
+            table.products.transpose = { from, stride, rows, columns, to, toStride in
+                right.products.transpose(from, stride, rows, columns, to, toStride)
+                to?[1] += 1
             }
         },
         Damage(testDescription: "cross entropy") { table in

@@ -89,24 +89,6 @@ import Tokenizers
         }
     }
 
-    @Test(arguments: Fixture.names)
-    func streamedTextEqualsDecodedText(name: String) throws {
-        let tokenizer = try Fixture(name).tokenizer
-        for text in try Fixture.strings() {
-            let ids = tokenizer.encode(text)
-            var stream = tokenizer.streamDecoder(skipSpecialTokens: false)
-            var streamed = ""
-            for id in ids {
-                let fresh = stream.append(id)
-                // A half character would be decoded as U+FFFD.
-                #expect(!fresh.unicodeScalars.contains("\u{FFFD}") || text.unicodeScalars.contains("\u{FFFD}"))
-                streamed += fresh
-            }
-            streamed += stream.finish()
-            #expect(streamed == tokenizer.decode(ids, skipSpecialTokens: false), "\(name): \(text.debugDescription)")
-        }
-    }
-
     /// What a family promises: a text comes back from its ids.
     @Test(arguments: [
         "gpt2", "llama2", "phi3", "gemma", "llama3", "tekken", "o200k", "smollm", "deepseek-v3", "deepseek-coder",
@@ -120,44 +102,6 @@ import Tokenizers
             if ["llama2", "phi3", "gemma"].contains(name), text.contains("<") || text.contains("▁") { continue }
             let ids = tokenizer.encode(text, addSpecialTokens: false, controlText: .plain)
             #expect(tokenizer.decode(ids, skipSpecialTokens: false) == text, "\(name): \(text.debugDescription)")
-        }
-    }
-
-    @Test func unfinishedCharactersComeOutAtTheEnd() throws {
-        let tokenizer = try Fixture("gpt2").tokenizer
-        let ids = tokenizer.encode("a😀")
-        var stream = tokenizer.streamDecoder()
-        let streamed = ids.dropLast().map { stream.append($0) }
-        #expect(streamed.joined() == "a")
-        #expect(stream.finish() == "\u{FFFD}")
-        #expect(stream.finish().isEmpty)
-    }
-
-    /// The start of a text is treated apart by its decoder, wherever its first tokens have no text of their own.
-    @Test func streamsKeepTheStartOfATextApart() throws {
-        let document = #"""
-            {"model":{"type":"WordLevel","unk_token":"x","vocab":{"x":0,"▁":1,"▁x":2,"xx":3}},
-            "decoder":{"type":"Sequence","decoders":[{"type":"Replace","pattern":{"String":"▁"},"content":" "},
-            {"type":"Fuse"},{"type":"Strip","content":" ","start":2,"stop":1}]}}
-            """#
-        let tokenizer = try Tokenizer(contentsOf: Array(document.utf8), file: "t")
-        for ids: [Int32] in [[1, 1, 1, 0, 1, 0], [1, 2, 1, 1, 3], [0, 1], [1, 1, 1, 1], [2, 2, 2], []] {
-            var stream = tokenizer.streamDecoder()
-            #expect(ids.map { stream.append($0) }.joined() + stream.finish() == tokenizer.decode(ids), "\(ids)")
-        }
-    }
-
-    /// Ids that no text makes: text that is out stays, and no character is cut.
-    @Test func streamsOfSenselessIDsStaySound() throws {
-        for name in Fixture.names {
-            let tokenizer = try Fixture(name).tokenizer
-            var state: UInt64 = 7
-            var stream = tokenizer.streamDecoder()
-            for _ in 0..<400 {
-                state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-                _ = stream.append(Int32(state >> 33) % Int32(tokenizer.vocabularySize))
-            }
-            _ = stream.finish()
         }
     }
 

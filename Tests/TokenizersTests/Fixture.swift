@@ -2,7 +2,7 @@ import System
 import Testing
 import Tokenizers
 
-/// A tokenizer of Fixtures with what the `tokenizers` library makes of the strings; see tools/fixtures/tokenizers.py.
+/// A tokenizer of Fixtures with what the `tokenizers` library makes of the strings; see tools/fixtures/tokenizer_files.py.
 struct Fixture: CustomTestStringConvertible {
     static let names = [
         "gpt2", "prefix-space", "llama2", "llama2-metaspace", "metaspace-split", "phi3", "qwen2", "llama3", "tekken",
@@ -11,6 +11,7 @@ struct Fixture: CustomTestStringConvertible {
         "kimi", "cohere2", "granite", "laguna", "minicpm", "llada", "cl100k", "seed", "bloom", "falcon", "roberta",
         "byte-normalizer", "t5", "albert", "unigram-bytes", "unigram-scripts", "bert", "word-level", "word-bytes",
         "openai-gpt", "bpe-prefix", "ctc", "metaspace-old", "literals",
+        "precompiled-first",
     ]
 
     static let folder =

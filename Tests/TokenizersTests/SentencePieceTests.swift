@@ -6,7 +6,9 @@ import Tokenizers
 
 /// Models of SentencePiece (`tokenizer.model`) against the `sentencepiece` package; see tools/fixtures/sentencepiece_models.py.
 @Suite struct SentencePieceTests {
-    static let names = ["unigram", "unigram-bytes", "bpe-bytes", "bpe", "bpe-spaces"]
+    static let names = [
+        "unigram", "unigram-bytes", "bpe-bytes", "bpe", "bpe-spaces", "word", "word-suffix", "char", "char-bytes",
+    ]
 
     /// The tokenizer of a model beside files with these texts.
     private static func load(_ model: [UInt8], _ files: [String: String] = [:]) throws -> TokenizerDirectory {
@@ -50,7 +52,7 @@ import Tokenizers
     }
 
     @Test func textComesBack() throws {
-        for name in ["unigram-bytes", "bpe-bytes", "bpe-spaces"] {
+        for name in ["unigram-bytes", "bpe-bytes", "bpe-spaces", "char-bytes"] {
             let tokenizer = try Self.load(Self.model(name)).tokenizer
             for text in ["The river", " the  weir ", "é 的 😀\n", "naïve <sep> x"] {
                 // Without byte pieces, characters outside the vocabulary are lost.
@@ -149,8 +151,7 @@ import Tokenizers
             (unknown + Self.field(1, Self.field(1, [0x61]) + [0x15, 0, 0, 0xC0, 0x7F]), "the score is not finite"),
             (unknown + Self.field(2, [0x98, 0x02, 1]), "falls back to bytes and has no piece for some of them"),
             (unknown + Self.field(2, [0x18, 9]), "trainer_spec\": is damaged"),
-            (unknown + Self.field(2, [0x18, 3]), "a word model is not supported"),
-            (unknown + Self.piece("a", 5) + Self.field(2, [0x18, 2]), "byte-pair models with unused pieces"),
+            (unknown + Self.piece("a", 5) + Self.field(2, [0x18, 2]), "pieces[1]\": is unused"),
             (unknown + Self.field(3, [0x07]), "normalizer_spec\": is damaged"),
             (unknown + Self.field(3, Self.field(2, [1, 2, 3])), "precompiled_charsmap\": is not a table"),
         ]

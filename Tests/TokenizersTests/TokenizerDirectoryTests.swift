@@ -73,6 +73,16 @@ import Tokenizers
         }
     }
 
+    /// The ids of such a model's tokenizer are not those of its pieces: reading it would give wrong ones.
+    @Test func modelsWithOtherIDsAreNamed() throws {
+        try withDirectory(["sentencepiece.bpe.model": "x"], tokenizer: nil) { path in
+            let failure = try #require(Self.failure(path))
+            #expect(failure.kind == .inputMissing)
+            #expect(failure.description.contains("a SentencePiece model whose pieces get other ids"))
+            #expect(failure.description.contains("which writes tokenizer.json"))
+        }
+    }
+
     @Test func damagedConfigurationsAreRefused() throws {
         try withDirectory(["tokenizer_config.json": "{"]) { path in
             let failure = try #require(Self.failure(path))

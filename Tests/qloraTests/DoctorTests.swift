@@ -35,7 +35,7 @@ struct DoctorTests {
         ] {
             #expect(result.standardOutput.contains("\n\(title) ") || result.standardOutput.hasPrefix(title), "\(title)")
         }
-        #expect(result.standardOutput.contains("portable: 79 comparisons passed; the closest, "))
+        #expect(result.standardOutput.contains("portable: 111 comparisons passed; the closest, "))
         #expect(result.standardOutput.contains("present but unused: "))
     }
 

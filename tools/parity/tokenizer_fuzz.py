@@ -89,7 +89,8 @@ def pre_tokenizer(generator, patterns):
 def decoder(generator):
     choice = generator.choice
     return choice([
-        lambda: {"type": choice(["ByteLevel", "ByteFallback", "Fuse"])},
+        lambda: {"type": choice(["ByteFallback", "Fuse"])},
+        lambda: {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True},
         lambda: {"type": "Metaspace", "replacement": "▁", "prepend_scheme": choice(["always", "first", "never"]), "split": True},
         lambda: {"type": "WordPiece", "prefix": "##", "cleanup": choice([True, False])},
         lambda: {"type": "CTC", "pad_token": "<unk>", "word_delimiter_token": choice(["|", "▁"]), "cleanup": choice([True, False])},
@@ -193,6 +194,10 @@ def compare(arguments, work, name, document, texts, run):
         tokenizer = tokenizers.Tokenizer.from_str(document)
     except Exception as error:  # the library refuses the pipeline: nothing to compare
         return 0, 0, None, f"refused: {error}"
+    # An added token that is normalized to nothing makes the library take memory without end.
+    added = [token["content"] for token in json.loads(document)["added_tokens"] if token["normalized"]]
+    if tokenizer.normalizer and not all(tokenizer.normalizer.normalize_str(content) for content in added):
+        return 0, 0, None, "an added token is nothing"
     # The library panics on some strings with some pipelines: those are counted and left out.
     kept, results, panics = [], [], 0
     with quiet():
@@ -241,7 +246,7 @@ def main(run=None):
     generator = random.Random(arguments.seed)
     folder = common.ROOT / "Tests/TokenizersTests/Fixtures"
     fixtures = {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))
-                if path.stem not in ("strings", "hostile") and not path.stem.endswith(".expected")}  # fmt: skip
+                if path.stem not in ("strings", "hostile", "decoders") and "." not in path.stem}  # fmt: skip
     jobs = [(name, json.dumps(document)) for name, document in fixtures.items()]
     shared = arguments.shared / "data/tokenizers"
     if shared.exists():
@@ -271,7 +276,7 @@ def main(run=None):
                         print(f"  {what}\n    theirs {their}\n    ours   {our}", flush=True)
     report.that(
         f"{len(jobs)} tokenizers, seed {arguments.seed}", failures == 0 and total > 0,
-        f"{total} strings equal, {failures} tokenizers differ; the library refused {refused} and panicked on {panics} strings")
+        f"{total} strings equal, {failures} tokenizers differ; the library cannot run {refused} and panicked on {panics} strings")
     report.finish()
 
 

@@ -1,4 +1,3 @@
-internal import Glibc
 package import System
 
 /// The checkpoints of one run, `checkpoints/` in its directory: one file a save, the newest last to go.
@@ -61,7 +60,9 @@ package struct CheckpointFolder: Sendable {
     /// - Throws: `badData` where there are checkpoints and none is whole; what one could not be read for, where none
     ///   can be used otherwise; `unsupported` for a checkpoint of a newer program, which is left alone.
     package func newestValid() throws(Failure) -> (file: CheckpointFile, rejected: [(String, Failure)])? {
-        try removeTemporaries()
+        if FileSystem.isDirectory(path) {
+            try AtomicFile.removeAbandoned(in: path, .goneOrOwn, operations: operations)
+        }
         var rejected: [(String, Failure)] = []
         for entry in try list() {
             do throws(Failure) {
@@ -94,17 +95,6 @@ package struct CheckpointFolder: Sendable {
             number += 1
         }
         try FileSystem.rename(file, to: target, operations: operations)
-    }
-
-    /// Removes the temporary files of dead processes and of this one, which is not saving now.
-    private func removeTemporaries() throws(Failure) {
-        guard FileSystem.isDirectory(path) else { return }
-        for name in try FileSystem.list(path) where name.contains(CheckpointName.suffix) {
-            guard let process = AtomicFile.writer(ofTemporary: name) else { continue }
-            if process == getpid() || (kill(process, 0) != 0 && errno == ESRCH) {
-                try FileSystem.removeFile(FileSystem.join(path, name), operations: operations)
-            }
-        }
     }
 
     // MARK: - Saving

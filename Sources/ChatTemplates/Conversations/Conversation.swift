@@ -27,6 +27,11 @@ package struct Conversation: Sendable {
     /// Indices of what the assistant says.
     var assistantTurns: [Int] { messages.indices.filter { role($0) == "assistant" } }
 
+    /// Roles whose words a template may leave out: of instructions, and of what tools answer.
+    static let auxiliaryRoles: Set<String> = [
+        "system", "developer", "tool", "tool_response", "function", "ipython", "observation", "environment",
+    ]
+
     /// The conversation with the header of an answer to come.
     var withPrompt: Conversation {
         var copy = self

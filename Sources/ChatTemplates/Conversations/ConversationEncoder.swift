@@ -78,20 +78,35 @@ package struct ConversationEncoder: Sendable {
         var turns = conversation.assistantTurns.filter { !silentTurns.contains($0) }
         guard let last = turns.last else {
             throw Failure(
-                .badData, "the conversation has no message of the assistant to learn from",
-                remedy: "Remove the row, or give --bad-rows skip")
+                .badData, Self.nothingToLearn(conversation), remedy: "Remove the row, or give --bad-rows skip")
         }
         if trainOn == .last { turns = [last] }
         let text = try renderer.render(readable)
-        for turn in turns where conversation.hasWords(turn) {
-            guard text.units.contains(where: { Origin($0) == .message(min(turn, Origin.lastMessage)) }) else {
-                throw Failure(
-                    .badData, "the template leaves out what message \(turn) says",
-                    at: .init(file: renderer.template.name),
-                    remedy: "Use another template")
-            }
+        for index in conversation.messages.indices where conversation.hasWords(index) {
+            let role = conversation.role(index)
+            let isWanted =
+                role == "assistant" ? turns.contains(index) : !Conversation.auxiliaryRoles.contains(role)
+            guard isWanted,
+                !text.units.contains(where: { Origin($0) == .message(min(index, Origin.lastMessage)) })
+            else { continue }
+            throw Failure(
+                .badData, "the template leaves out what message \(index) says, whose role is \"\(role)\"",
+                at: .init(file: renderer.template.name),
+                remedy: ["user", "assistant"].contains(role)
+                    ? "Use another template" : "Give it a role that the template knows, or use another template")
         }
         return try masks.rows(readable, turns: turns).map(encoded)
+    }
+
+    private static func nothingToLearn(_ conversation: Conversation) -> String {
+        guard !conversation.messages.isEmpty else { return "there is no message" }
+        guard conversation.assistantTurns.isEmpty else {
+            return "no message of the assistant is to be learned from: all have the weight 0"
+        }
+        let names = conversation.messages.indices.map { "\"\(conversation.role($0))\"" }
+        let roles = names.enumerated().filter { names.firstIndex(of: $0.element) == $0.offset }.map(\.element)
+        return "no message has the role \"assistant\", which is learned from; the roles are "
+            + roles.prefix(6).joined(separator: ", ")
     }
 
     /// What the template ends a turn of the assistant with, where it can be found out: a control token, or the text of

@@ -20,12 +20,17 @@ final class DataInput {
     private let mapping: MappedFile
     private let decoder: ZstdDecoder?
     private var position = 0
+    /// Of the bytes of the file up to `hashedCount`; nil where nobody asks.
+    private var hash: SHA256?
+    private var hashedCount = 0
 
     /// Opens a file; zstd is recognised by its first bytes or by the name's ending.
     ///
+    /// - Parameter hashes: whether the bytes of the file are hashed while they are read, see `digest`.
     /// - Throws: `inputMissing`, `badData` for something that is no regular file, `unsupported` for other compressions.
-    init(_ file: String, limits: DataLimits) throws(Failure) {
+    init(_ file: String, limits: DataLimits, hashes: Bool = false) throws(Failure) {
         self.file = file
+        hash = hashes ? SHA256() : nil
         mapping = try MappedFile(file)
         let bytes = mapping.bytes
         if bytes.starts(with: ZstdDecoder.magic) || file.hasSuffix(".zst") {
@@ -65,7 +70,14 @@ final class DataInput {
             }
             position += count
         }
+        let consumed = decoder?.position ?? position
+        hash?.update(UnsafeRawBufferPointer(rebasing: mapping.bytes[hashedCount..<consumed]))
+        hashedCount = consumed
         if count == 0 || MappedFile.anyFault { try mapping.throwIfChanged() }
         return count
     }
+
+    /// The SHA-256 of the file as it was read, in lower-case hexadecimal; nil before its end, and where it was not asked
+    /// for.
+    var digest: String? { hashedCount == mapping.bytes.count ? hash?.hexadecimalDigest() : nil }
 }

@@ -14,7 +14,8 @@ final class ZstdDecoder {
     private let stream: OpaquePointer
     private let file: String
     private let input: UnsafeRawBufferPointer
-    private var position = 0
+    /// Bytes of the input that were decoded.
+    private(set) var position = 0
     /// 0 between frames, as `ZSTD_decompressStream` returned it.
     private var pending = 0
     private var budget: Int

@@ -22,6 +22,10 @@ package enum MessageRows: RowFormat {
                     element: index)
             }
             if let text = plainText(message["content"]) { message.set("content", .string(text)) }
+            if let fault = contentFault(message) {
+                throw row.failure(
+                    fault, field: "messages", element: index, remedy: "Remove the row, or give --bad-rows skip")
+            }
             for key in ["weight", "loss_weight"] where message[key]?.double == 0 { chat.silentTurns.insert(index) }
             chat.messages.append(.object(message))
         }
@@ -39,6 +43,31 @@ package enum MessageRows: RowFormat {
             text += piece
         }
         return text
+    }
+
+    /// What else than who speaks a message may say about itself.
+    private static let labels: Set<String> = ["role", "content", "name", "weight", "loss_weight"]
+
+    /// Why a content cannot be shown as what it is: templates print whatever they are given, or leave it out.
+    private static func contentFault(_ message: JSONObject) -> String? {
+        let content = message["content"] ?? .null
+        if content.string != nil { return nil }
+        guard let parts = content.array, !parts.isEmpty else {
+            guard content.isNull || content.array != nil else {
+                return "the content is \(DataRow.describe(content)) where text is expected"
+            }
+            // A call of a tool, or reasoning, may stand for words.
+            return message.keys.allSatisfy(labels.contains) ? "the message has no content" : nil
+        }
+        for part in parts {
+            if let type = part["type"]?.string, type != "text" {
+                return "the content has a part of type \"\(type)\", and only text is read"
+            }
+            if (part["text"] ?? part["value"])?.string == nil {
+                return "the content has \(DataRow.describe(part)) where a part with text is expected"
+            }
+        }
+        return nil
     }
 
     /// The tools of a row: an array, or the JSON text of one.

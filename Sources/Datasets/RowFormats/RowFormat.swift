@@ -67,6 +67,20 @@ package enum RowFormats {
             "the row fits no format; its keys are \(DataRow.list(row.object.keys))", remedy: suggestion(for: row))
     }
 
+    /// What a row lacks that has some of the fields that a format needs, as a remedy; nil for any other row.
+    private static func completion(for row: DataRow, _ texts: [String]) -> String? {
+        for format in all where format.requiredFields.contains(where: row.has) {
+            let missing = format.requiredFields.filter { !row.has($0) }
+            let fields = format.requiredFields + format.optionalFields
+            guard let field = missing.first, missing.count == 1 else { continue }
+            guard let other = texts.first(where: { !fields.contains($0) }) else {
+                return "A row of the format \(format.name) needs \(DataRow.list(missing)), too"
+            }
+            return "Say which column holds the \(field): --columns \(field)=\(other)"
+        }
+        return nil
+    }
+
     /// The `--columns` that would read a row, as a remedy.
     static func suggestion(for row: DataRow) -> String {
         let texts = row.object.members.filter { $0.value.string != nil }.map(\.key)
@@ -77,6 +91,10 @@ package enum RowFormats {
             return
                 "Say which column holds the conversation: --columns \(isShareGPT ? "conversations" : "messages")=\(chat.key)"
         }
+        if row.object["content"] != nil, row.object["role"] != nil {
+            return "It is a message: put the messages of a conversation in one row, as {\"messages\": [...]}"
+        }
+        if let completion = completion(for: row, texts) { return completion }
         let known = all.map { "\($0.name) (\($0.requiredFields.joined(separator: ", ")))" }.joined(separator: ", ")
         if texts.count >= 2 {
             return "Say which columns hold the text, e.g. --columns prompt=\(texts[0]),completion=\(texts[1])"

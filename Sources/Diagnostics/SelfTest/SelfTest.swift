@@ -1,8 +1,9 @@
 package import Kernels
 
 /// Every kernel that training, evaluation and generation use, on one instruction set, against references in double
-/// precision: products with every storage forward and backward, few rows, rows of embeddings, attention with its gradient
-/// and over a cache, norms, gates, losses, the optimizer, the quantizers, the planes of checkpoints.
+/// precision: products with every storage forward and backward, in groups with the terms of adapters, few rows, rows of
+/// embeddings, attention with its gradient and over a cache, norms, activations, losses, the optimizer, the quantizers,
+/// the planes of checkpoints.
 ///
 /// Inputs are the same on every machine. Deterministic; a quarter of a second for an instruction set.
 package struct SelfTest {
@@ -35,10 +36,13 @@ package struct SelfTest {
         context = ComputeContext(kernels: kernels, pool: pool, computeType: .float32)
         for type in ComputeType.allCases where type == .float32 || kernels.instructionSet.hasBFloat16Products {
             checkProducts(type)
+            checkGroups(type)
         }
+        checkThinProducts()
         checkAttention()
         checkNorms()
         checkGates()
+        checkActivations()
         checkLosses()
         checkOptimizer()
         checkQuantizers()

@@ -152,15 +152,28 @@ public final class AtomicFile {
         return failure
     }
 
-    /// Removes the temporary files that processes which were killed left in a directory.
-    ///
-    /// - Parameter isExclusive: whether the caller knows that no other process writes there (it holds a lock); then
-    ///   those of any process but this one are leftovers, even where another process has got the number since.
-    public static func removeAbandoned(in directory: String, isExclusive: Bool = false) throws(Failure) {
+    /// Whose temporary files are leftovers.
+    package enum Abandoned: Sendable {
+        /// Those of processes that are gone, and of this one: the caller knows that it is writing none there.
+        case goneOrOwn
+        /// Those of any process but this one: the caller knows that no other writes there (it holds a lock), even where
+        /// another process has got the number of a dead one since.
+        case others
+    }
+
+    /// Removes the temporary files that processes which were killed, or this one, left in a directory.
+    package static func removeAbandoned(
+        in directory: String, _ abandoned: Abandoned, operations: any FileOperations = SystemFileOperations()
+    ) throws(Failure) {
         for name in try FileSystem.list(directory) {
-            guard let process = writer(ofTemporary: name), process != getpid() else { continue }
-            let isGone = kill(process, 0) != 0 && errno == ESRCH
-            if isExclusive || isGone { try FileSystem.removeFile(FileSystem.join(directory, name)) }
+            guard let process = writer(ofTemporary: name) else { continue }
+            let isOwn = process == getpid()
+            let isLeftover =
+                switch abandoned {
+                case .goneOrOwn: isOwn || kill(process, 0) != 0 && errno == ESRCH
+                case .others: !isOwn
+                }
+            if isLeftover { try FileSystem.removeFile(FileSystem.join(directory, name), operations: operations) }
         }
     }
 

@@ -1,7 +1,8 @@
 internal import System
 
-/// Runs of tokens `<0xXX>` back to bytes; a run that is no UTF-8 becomes one U+FFFD for each of its bytes.
-struct ByteFallbackDecoder: Decoder {
+/// Runs of tokens `<0xXX>` back to bytes; a run that is no UTF-8 becomes one U+FFFD for each of its bytes, so that nothing
+/// of a run is certain before it ends.
+struct ByteFallbackDecoder: DecoderComponent, TokenwiseDecoder {
     static let typeName = "ByteFallback"
     private static let replacement: [UInt8] = [0xEF, 0xBF, 0xBD]
 
@@ -22,37 +23,22 @@ struct ByteFallbackDecoder: Decoder {
         }
     }
 
-    func decode(_ tokens: inout [[UInt8]]) {
-        var output: [[UInt8]] = []
-        output.reserveCapacity(tokens.count)
-        var run: [UInt8] = []
-        func finishRun() {
-            guard !run.isEmpty else { return }
-            if String(validating: run, as: UTF8.self) != nil {
-                output.append(run)
-            } else {
-                for _ in run { output.append(Self.replacement) }
-            }
-            run.removeAll()
-        }
-        for token in tokens {
-            if let byte = byte(token) {
-                run.append(byte)
-            } else {
-                finishRun()
-                output.append(token)
-            }
-        }
-        finishRun()
-        tokens = output
+    /// The run so far.
+    var memory: [UInt8] { [] }
+
+    func decode(_ token: [UInt8], _ run: inout [UInt8], _ output: inout [TokenPart]) {
+        if let byte = byte(token) { return run.append(byte) }
+        finish(&run, &output)
+        output.append(.whole(token))
     }
 
-    func unfinishedCount(_ tokens: [[UInt8]]) -> Int {
-        var tail: [UInt8] = []
-        for token in tokens.suffix(3).reversed() {
-            guard let byte = byte(token) else { break }
-            tail.insert(byte, at: 0)
+    func finish(_ run: inout [UInt8], _ output: inout [TokenPart]) {
+        guard !run.isEmpty else { return }
+        if String(validating: run, as: UTF8.self) != nil {
+            output.append(.whole(run))
+        } else {
+            for _ in run { output.append(.whole(Self.replacement)) }
         }
-        return UTF8Decoding.unfinishedCount(tail)
+        run.removeAll()
     }
 }

@@ -1,7 +1,7 @@
 internal import System
 
 /// Connectionist temporal classification: equal neighbours count once, the padding token not at all.
-struct CTCDecoder: Decoder {
+struct CTCDecoder: DecoderComponent, TokenwiseDecoder {
     static let typeName = "CTC"
     private let padding: [UInt8]
     private let delimiter: [UInt8]
@@ -16,18 +16,18 @@ struct CTCDecoder: Decoder {
         }
     }
 
-    func decode(_ tokens: inout [[UInt8]]) {
-        var output: [[UInt8]] = []
-        for index in tokens.indices where index == 0 || tokens[index] != tokens[index - 1] {
-            var text = AlignedText(tracksOffsets: false)
-            text.bytes = tokens[index]
-            text.replace(padding, with: [])
-            if cleansUp {
-                text.bytes = Cleanup.clean(text.bytes)
-                text.replace(delimiter, with: [0x20])
-            }
-            if text.count > 0 { output.append(text.bytes) }
+    /// The token before.
+    var memory: [UInt8]? { nil }
+
+    func decode(_ token: [UInt8], _ previous: inout [UInt8]?, _ output: inout [TokenPart]) {
+        guard token != previous else { return }
+        previous = token
+        var text = AlignedText(token)
+        text.replace(padding, with: [])
+        if cleansUp {
+            text.bytes = Cleanup.clean(text.bytes)
+            text.replace(delimiter, with: [0x20])
         }
-        tokens = output
+        if text.count > 0 { output.append(.whole(text.bytes)) }
     }
 }

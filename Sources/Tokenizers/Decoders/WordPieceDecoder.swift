@@ -1,7 +1,7 @@
 internal import System
 
 /// A space before every token but the first and those that go on a word; English spacing tidied up if asked for.
-struct WordPieceDecoder: Decoder {
+struct WordPieceDecoder: DecoderComponent, TokenwiseDecoder {
     static let typeName = "WordPiece"
     private let prefix: [UInt8]
     private let cleansUp: Bool
@@ -11,17 +11,19 @@ struct WordPieceDecoder: Decoder {
         cleansUp = try source.bool("cleanup", default: true)
     }
 
-    func decode(_ tokens: inout [[UInt8]]) {
-        for index in tokens.indices {
-            if index > 0 {
-                if tokens[index].starts(with: prefix) {
-                    tokens[index].removeFirst(prefix.count)
-                } else {
-                    tokens[index].insert(0x20, at: 0)
-                }
+    var memory: Bool { true }
+
+    func decode(_ token: [UInt8], _ isFirst: inout Bool, _ output: inout [TokenPart]) {
+        var text = token
+        if !isFirst {
+            if text.starts(with: prefix) {
+                text.removeFirst(prefix.count)
+            } else {
+                text.insert(0x20, at: 0)
             }
-            if cleansUp { tokens[index] = Cleanup.clean(tokens[index]) }
         }
+        output.append(.whole(cleansUp ? Cleanup.clean(text) : text))
+        isFirst = false
     }
 }
 
@@ -34,8 +36,7 @@ enum Cleanup {
 
     static func clean(_ token: [UInt8]) -> [UInt8] {
         guard token.contains(0x20) else { return token }
-        var text = AlignedText(tracksOffsets: false)
-        text.bytes = token
+        var text = AlignedText(token)
         for (needle, replacement) in replacements { text.replace(needle, with: replacement) }
         return text.bytes
     }

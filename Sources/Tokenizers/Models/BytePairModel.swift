@@ -147,13 +147,11 @@ struct BytePairModel: TokenModelComponent {
     private func encodeUnit(
         _ unit: UnsafeBufferPointer<UInt8>, _ scratch: inout ModelScratch, _ output: inout TokenBuffer
     ) {
-        let isKept = unit.count <= WordCache.longestWord
-        if isKept, scratch.words.append(unit, to: &output) { return }
-        let first = output.ids.count
-        scratch.symbols.removeAll()
-        fill(&scratch.symbols, unit)
-        scratch.symbols.merge(merges, &output)
-        if isKept { scratch.words.keep(unit, output, from: first) }
+        scratch.appendTokens(of: unit, to: &output) { scratch, output in
+            scratch.symbols.removeAll()
+            fill(&scratch.symbols, unit)
+            scratch.symbols.merge(merges, &output)
+        }
     }
 
     /// The character at an index (a byte, with a byte-level vocabulary), its size, and its id or -1.

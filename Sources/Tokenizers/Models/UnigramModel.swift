@@ -101,12 +101,10 @@ struct UnigramModel: TokenModelComponent {
 
     func encode(_ piece: UnsafeBufferPointer<UInt8>, _ scratch: inout ModelScratch, _ output: inout TokenBuffer) {
         guard piece.count > 0 else { return }
-        let isKept = piece.count <= WordCache.longestWord
-        if isKept, scratch.words.append(piece, to: &output) { return }
-        let first = output.ids.count
-        search(piece, &scratch.path)
-        emit(piece, &scratch.path, &output)
-        if isKept { scratch.words.keep(piece, output, from: first) }
+        scratch.appendTokens(of: piece, to: &output) { scratch, output in
+            search(piece, &scratch.path)
+            emit(piece, &scratch.path, &output)
+        }
     }
 
     /// The best path to the end of every prefix that ends with a character.

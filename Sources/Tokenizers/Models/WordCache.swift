@@ -32,3 +32,18 @@ struct WordCache: Sendable {
         starts.append(Int32(ids.count))
     }
 }
+
+extension ModelScratch {
+    /// Appends the tokens of a word: those it had the last time, else what `encode` appends.
+    @inline(__always)
+    mutating func appendTokens(
+        of word: UnsafeBufferPointer<UInt8>, to output: inout TokenBuffer,
+        _ encode: (_ scratch: inout ModelScratch, _ output: inout TokenBuffer) -> Void
+    ) {
+        guard word.count <= WordCache.longestWord else { return encode(&self, &output) }
+        if words.append(word, to: &output) { return }
+        let first = output.ids.count
+        encode(&self, &output)
+        words.keep(word, output, from: first)
+    }
+}

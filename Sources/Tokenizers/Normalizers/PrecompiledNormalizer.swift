@@ -51,6 +51,10 @@ struct PrecompiledNormalizer: NormalizerComponent {
                 }
             }
         }
+        // The first character that stays takes the place of what was removed before it.
+        if text.tracksOffsets, let first = output.bytes.first {
+            for index in 0..<UTF8Decoding.byteCount(first: first) { output.starts[index] = text.starts[0] }
+        }
         text = output
     }
 }

@@ -128,19 +128,18 @@ struct ScoredPairModel: TokenModel {
     private func encodeUnit(
         _ unit: UnsafeBufferPointer<UInt8>, _ scratch: inout ModelScratch, _ output: inout TokenBuffer
     ) {
-        let isKept = unit.count <= WordCache.longestWord
-        if isKept, scratch.words.append(unit, to: &output) { return }
-        let first = output.ids.count
-        scratch.symbols.removeAll()
-        var index = 0
-        while index < unit.count {
-            let (id, end) = symbol(unit, index)
-            scratch.symbols.append(id, Int32(end - index))
-            index = end
+        scratch.appendTokens(of: unit, to: &output) { scratch, output in
+            let first = output.ids.count
+            scratch.symbols.removeAll()
+            var index = 0
+            while index < unit.count {
+                let (id, end) = symbol(unit, index)
+                scratch.symbols.append(id, Int32(end - index))
+                index = end
+            }
+            scratch.symbols.merge(merges, &output)
+            if output.ids[first...].contains(where: { $0 >= pieceCount }) { finish(unit, first, &output) }
         }
-        scratch.symbols.merge(merges, &output)
-        if output.ids[first...].contains(where: { $0 >= pieceCount }) { finish(unit, first, &output) }
-        if isKept { scratch.words.keep(unit, output, from: first) }
     }
 
     /// Replaces symbols that are no pieces: frozen ones by their piece, unknown ones by their bytes or one unknown token

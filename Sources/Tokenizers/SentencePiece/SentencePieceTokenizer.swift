@@ -35,16 +35,18 @@ struct SentencePieceParts {
         switch contents.kind {
         case .unigram: model = Self.unigram(contents, vocabulary, byteTokens)
         case .bytePair:
-            if contents.pieces.contains(where: { $0.type == .unused }) {
+            if let unused = contents.pieces.firstIndex(where: { $0.type == .unused }) {
                 throw failure(
-                    .unsupported, "byte-pair models with unused pieces are not supported", "pieces",
-                    "Convert the tokenizer to tokenizer.json with transformers")
+                    .unsupported,
+                    "is unused: a byte-pair model takes such a piece apart again as the whole text's merges were tried, "
+                        + "which is not supported",
+                    "pieces[\(unused)]",
+                    "Convert the tokenizer to tokenizer.json with transformers, which takes unused pieces for ordinary ones"
+                )
             }
             model = ScoredPairModel(contents, vocabulary, userDefined: userDefined, byteTokens: byteTokens)
         case .word, .character:
-            throw failure(
-                .unsupported, "a \(contents.kind) model is not supported; unigram and byte-pair models are",
-                "trainer_spec.model_type", "Convert the tokenizer to tokenizer.json with transformers")
+            model = WholePieceModel(contents, vocabulary, userDefined: userDefined, byteTokens: byteTokens)
         }
         decoder = try Self.decoder(contents)
         controlPieces = contents.pieces.enumerated().filter {

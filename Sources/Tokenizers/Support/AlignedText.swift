@@ -19,6 +19,12 @@ struct AlignedText: Sendable {
         self.tracksOffsets = tracksOffsets
     }
 
+    /// Text without an origin.
+    init(_ bytes: [UInt8]) {
+        self.init(tracksOffsets: false)
+        self.bytes = bytes
+    }
+
     /// A piece of the original text, which begins at byte `base` of it.
     init(_ piece: UnsafeBufferPointer<UInt8>, base: Int, tracksOffsets: Bool) {
         self.init(tracksOffsets: tracksOffsets)

@@ -37,7 +37,7 @@ package final class RunDirectory {
         lock = try Self.takeLock(path)
         do throws(Failure) {
             try Self.check(path, opening)
-            try AtomicFile.removeAbandoned(in: path, isExclusive: true)
+            try AtomicFile.removeAbandoned(in: path, .others)
             if opening == .overwrite {
                 // Checkpoints first: nothing may go on with what is half removed.
                 try FileSystem.removeTree(FileSystem.join(path, Self.checkpointsName))

@@ -12,11 +12,8 @@ package enum SaveCadence: Sendable, Equatable {
     /// - Parameter option: a number of steps, or a number and `s`, `m` or `h`; 0 of anything is `atEnd`.
     /// - Throws: `usage` for anything else.
     package init(option: String) throws(Failure) {
-        let units: [(Character, Double)] = [("s", 1), ("m", 60), ("h", 3600)]
-        if let unit = units.first(where: { option.last == $0.0 })?.1, let number = Double(option.dropLast()),
-            number >= 0, number * unit <= 1e9
-        {
-            self = number == 0 ? .atEnd : .seconds(number * unit)
+        if let seconds = Self.seconds(option) {
+            self = seconds == 0 ? .atEnd : .seconds(seconds)
         } else if let steps = Int(option), steps >= 0 {
             self = steps == 0 ? .atEnd : .steps(steps)
         } else {
@@ -24,6 +21,15 @@ package enum SaveCadence: Sendable, Equatable {
                 .usage, "--save-every is \(option): a number of steps, or a time such as 90s, 10m or 2h is expected",
                 remedy: "Change --save-every")
         }
+    }
+
+    /// The seconds of a time such as 90s, 10m or 2h; nil for anything else, and beyond 1e9.
+    package static func seconds(_ text: String) -> Double? {
+        let units: [(Character, Double)] = [("s", 1), ("m", 60), ("h", 3600)]
+        guard let unit = units.first(where: { text.last == $0.0 })?.1, let number = Double(text.dropLast()),
+            number >= 0, number * unit <= 1e9
+        else { return nil }
+        return number * unit
     }
 
     /// Whether to save after a step.

@@ -49,9 +49,7 @@ struct DataVerb: VerbCommand {
 
     func run(console: Console) throws {
         Signals.install()
-        guard rows >= 1 else {
-            throw Failure(.usage, "--rows is \(rows): 1 or more is expected", remedy: "Change --rows")
-        }
+        try OptionValue.require(rows >= 1, "--rows", rows, "1 or more")
         let directory = try ModelDirectory(model)
         let reader = ConfigurationReader(fields: directory.configuration, file: directory.configurationFile)
         let configuration = try Architectures.configuration(reader)

@@ -24,20 +24,32 @@ struct RowPreview {
     /// The text of a row in pieces of one kind.
     private func segments(_ row: TrainingRow) -> [(kind: Kind, text: String)] {
         var decoder = tokenizer.streamDecoder(skipSpecialTokens: false)
-        var segments: [(kind: Kind, text: String)] = []
+        var text: [Unicode.Scalar] = []
+        /// Where in the text each segment begins.
+        var starts: [(kind: Kind, scalar: Int)] = []
         for (index, id) in row.ids.enumerated() {
             let isSupervised = index > 0 && row.labels[index] != TrainingRow.ignored
             let kind: Kind = !isSupervised ? .context : row.isTemplate?[index] == true ? .template : .supervised
-            let text = decoder.append(id)
-            if segments.last?.kind == kind {
-                segments[segments.count - 1].text += text
-            } else {
-                segments.append((kind, text))
+            if starts.last?.kind != kind {
+                starts.append((kind, index == 0 ? 0 : text.count + decoder.rest.unicodeScalars.count))
             }
+            text.append(contentsOf: decoder.append(id).unicodeScalars)
         }
-        let rest = decoder.finish()
-        if !segments.isEmpty { segments[segments.count - 1].text += rest }
+        text.append(contentsOf: decoder.finish().unicodeScalars)
+        var segments: [(kind: Kind, text: String)] = []
+        var rest = text[...]
+        for (index, start) in starts.enumerated() {
+            let end = index + 1 < starts.count ? starts[index + 1].scalar : text.count
+            let part = rest.prefix(max(0, end - start.scalar))
+            rest = rest.dropFirst(part.count)
+            segments.append((start.kind, Self.string(part)))
+        }
+        if !segments.isEmpty { segments[segments.count - 1].text += Self.string(rest) }
         return segments
+    }
+
+    private static func string(_ scalars: ArraySlice<Unicode.Scalar>) -> String {
+        String(String.UnicodeScalarView(scalars))
     }
 
     /// A heading and the marked text.
@@ -58,12 +70,16 @@ struct RowPreview {
         return text + "\n"
     }
 
+    /// Characters that turn the direction of the text behind them: what is shown would not stand where it is.
+    private static let directions: [ClosedRange<UInt32>] = [0x202A...0x202E, 0x2066...0x2069]
+
     /// Text without characters that would steer a terminal.
     private func safe(_ text: String) -> String {
         var result = String.UnicodeScalarView()
         for scalar in text.unicodeScalars {
             let isControl = scalar.properties.generalCategory == .control && scalar != "\n" && scalar != "\t"
-            result.append(isControl ? "\u{FFFD}" : scalar)
+            let turns = Self.directions.contains { $0.contains(scalar.value) }
+            result.append(isControl || turns ? "\u{FFFD}" : scalar)
         }
         return String(result)
     }

@@ -29,11 +29,7 @@ struct MeasureReport {
         parameterCount = directory.checkpoint.tensorNames.reduce(0) {
             $0 + (directory.checkpoint.tensor(named: $1)?.elementCount ?? 0)
         }
-        var files: [(String, JSONValue)] = []
-        for file in verb.data + verb.trainData {
-            files.append((FileSystem.lastComponent(file), .string(try FileDigest.hex(file))))
-        }
-        self.files = files
+        files = data.files.map { ($0.name, .string($0.digest)) }
     }
 
     // MARK: - report.json

@@ -11,32 +11,36 @@ struct MeasuredData {
     let length: Int
     /// What reading left out, in words.
     let omissions: [String]
+    /// The files, each with its SHA-256.
+    let files: [DataFile]
 
     static func load(_ verb: Measure, _ directory: ModelDirectory) throws -> MeasuredData {
         let reader = ConfigurationReader(fields: directory.configuration, file: directory.configurationFile)
         let configuration = try Architectures.configuration(reader)
         let length = verb.maxLength ?? min(1024, configuration.maximumPositions)
         try configuration.requireLength(length) { "Give --max-length \($0) or less" }
-        guard length >= 2 else {
-            throw Failure(.usage, "--max-length is \(length): 2 or more is expected", remedy: "Change --max-length")
-        }
+        try OptionValue.requireLength(length)
         _ = try verb.loop.settings(maximumLength: length)
         let encoder = try RowEncoder.forModel(directory, configuration, verb.rows)
         func load(_ files: [String], trains: Bool) throws -> Dataset {
             let rule =
                 trains ? LengthRule(maximumLength: length, overlong: verb.overlong) : LengthRule(maximumLength: nil)
-            return try Dataset.load(files: files, options: try verb.rows.datasetOptions(rule), encoder: encoder)
+            var options = try verb.rows.datasetOptions(rule)
+            options.hashesFiles = true
+            return try Dataset.load(files: files, options: options, encoder: encoder)
         }
         guard verb.trainsAdapters else {
             let data = try load(verb.data, trains: false)
             return MeasuredData(
-                scored: data.rows, training: [], length: length, omissions: TrainingData.omissions(data.summary))
+                scored: data.rows, training: [], length: length, omissions: TrainingData.omissions(data.summary),
+                files: DataFile.all(of: data))
         }
         if !verb.trainData.isEmpty {
             let scored = try load(verb.data, trains: false), training = try load(verb.trainData, trains: true)
             return MeasuredData(
                 scored: scored.rows, training: training.rows, length: length,
-                omissions: TrainingData.omissions(scored.summary) + TrainingData.omissions(training.summary))
+                omissions: TrainingData.omissions(scored.summary) + TrainingData.omissions(training.summary),
+                files: DataFile.all(of: scored) + DataFile.all(of: training))
         }
         let data = try load(verb.data, trains: true)
         let split = try EvaluationSplit(fraction: verb.evalSplit, seed: verb.loop.seed)
@@ -48,7 +52,7 @@ struct MeasuredData {
         }
         return MeasuredData(
             scored: split.evaluation.map { data.rows[$0] }, training: split.training.map { data.rows[$0] },
-            length: length, omissions: TrainingData.omissions(data.summary))
+            length: length, omissions: TrainingData.omissions(data.summary), files: DataFile.all(of: data))
     }
 
     /// Writes rows as other processes read them.

@@ -48,11 +48,7 @@ struct SamplingOptions: ParsableArguments {
 
     /// - Throws: `usage` for a number of tokens out of range.
     func checkLength() throws(Failure) {
-        guard 1...1 << 20 ~= maxTokens else {
-            throw Failure(
-                .usage, "--max-tokens is \(maxTokens): a number from 1 to 1048576 is expected",
-                remedy: "Change --max-tokens")
-        }
+        try OptionValue.require(1...1 << 20 ~= maxTokens, "--max-tokens", maxTokens, "a number from 1 to 1048576")
     }
 
     /// The model's own settings with the options over them; end tokens are those of generation_config.json, else those

@@ -14,11 +14,7 @@ struct AdapterFactory {
 
     /// The adapter and the configuration it will be saved with.
     func make(_ base: DecoderModel, seed: UInt64) throws(Failure) -> (AdapterSet, AdapterConfiguration) {
-        guard 0..<1 ~= options.dropout else {
-            throw Failure(
-                .usage, "--dropout is \(options.dropout): a number from 0 to below 1 is expected",
-                remedy: "Change --dropout")
-        }
+        try OptionValue.require(0..<1 ~= options.dropout, "--dropout", options.dropout, "a number from 0 to below 1")
         if let directory = options.initAdapter { return try goOn(from: directory, base) }
         let ranks = RankRule(rank: options.rank, alpha: options.alpha, isRankStabilized: options.rslora)
         try ranks.validate(.usage)

@@ -86,20 +86,16 @@ struct LoopOptions: ParsableArguments {
 
     /// The settings, each value checked.
     func settings(maximumLength: Int) throws(Failure) -> TrainingSettings {
-        func check(_ isValid: Bool, _ option: String, _ value: String, _ expected: String) throws(Failure) {
-            guard isValid else {
-                throw Failure(.usage, "\(option) is \(value): \(expected) is expected", remedy: "Change \(option)")
-            }
-        }
-        try check(epochs.isFinite && epochs > 0 && epochs <= 1e6, "--epochs", "\(epochs)", "a number above 0")
-        if let maxSteps { try check(1...1_000_000_000 ~= maxSteps, "--max-steps", "\(maxSteps)", "1 or more") }
-        try check(1...65536 ~= batchSize, "--batch-size", "\(batchSize)", "a number from 1 to 65536")
-        try check(
-            1...65536 ~= gradientAccumulation, "--gradient-accumulation", "\(gradientAccumulation)",
+        try OptionValue.require(epochs.isFinite && epochs > 0 && epochs <= 1e6, "--epochs", epochs, "a number above 0")
+        if let maxSteps { try OptionValue.require(1...1_000_000_000 ~= maxSteps, "--max-steps", maxSteps, "1 or more") }
+        try OptionValue.require(1...65536 ~= batchSize, "--batch-size", batchSize, "a number from 1 to 65536")
+        try OptionValue.require(
+            1...65536 ~= gradientAccumulation, "--gradient-accumulation", gradientAccumulation,
             "a number from 1 to 65536")
-        try check(learningRate.isFinite && learningRate >= 0, "--learning-rate", "\(learningRate)", "0 or more")
-        try check(maxGradNorm.isFinite && maxGradNorm >= 0, "--max-grad-norm", "\(maxGradNorm)", "0 or more")
-        try check(evalEvery >= 0, "--eval-every", "\(evalEvery)", "0 or more")
+        try OptionValue.require(
+            learningRate.isFinite && learningRate >= 0, "--learning-rate", learningRate, "0 or more")
+        try OptionValue.require(maxGradNorm.isFinite && maxGradNorm >= 0, "--max-grad-norm", maxGradNorm, "0 or more")
+        try OptionValue.require(evalEvery >= 0, "--eval-every", evalEvery, "0 or more")
         guard warmupSteps == nil || warmupRatio == nil else {
             throw Failure(.usage, "--warmup-steps and --warmup-ratio are both given", remedy: "Leave one of them out")
         }

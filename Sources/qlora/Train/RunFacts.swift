@@ -19,18 +19,20 @@ struct RunFacts {
     let machine: JSONObject
     let identity: RunIdentity
 
-    /// Reads data files, tokenizer and, where its quantization report does not vouch for them, the base's weights.
+    /// Reads the tokenizer and, where its quantization report does not vouch for them, the base's weights.
     init(
         _ verb: Train, model: DecoderModel, directory: ModelDirectory, rows: TrainingData, settings: TrainingSettings,
         context: ComputeContext
     ) throws(Failure) {
         mathematics = Self.mathematics(verb, settings, ChatRecord.options(verb.rows, rows.chatRenderer))
-        conveniences = JSONObject([
-            ("batch_size", .integer(settings.batchSize)),
-            ("gradient_accumulation", .integer(settings.gradientAccumulation)), ("packing", .bool(settings.packing)),
-            ("eval_every", .integer(settings.evaluateEvery)), ("save_every", .string(verb.saving.saveEvery)),
-            ("keep", .integer(verb.saving.keep)),
-        ])
+        conveniences = JSONObject(
+            [
+                ("batch_size", .integer(settings.batchSize)),
+                ("gradient_accumulation", .integer(settings.gradientAccumulation)),
+                ("packing", .bool(settings.packing)),
+                ("eval_every", .integer(settings.evaluateEvery)), ("save_every", .string(verb.saving.saveEvery)),
+                ("keep", .integer(verb.saving.keep)),
+            ] + verb.limits.json)
         let weights = JSONValue.string(try BaseIdentity.sha256(directory))
         base = JSONObject([
             ("name", directory.originalName.map { .string($0) } ?? .null),
@@ -45,7 +47,7 @@ struct RunFacts {
             inputs.set(name, .string(bytes.withUnsafeBytes { SHA256.hexadecimalDigest(of: $0) }))
         }
         var files = JSONObject()
-        for file in rows.files { files.set(FileSystem.lastComponent(file), .string(try FileDigest.hex(file))) }
+        for file in rows.files { files.set(file.name, .string(file.digest)) }
         data = files
         inputs.set("data", .string(RunIdentity.digest(of: [rows.training, rows.evaluation])))
         let arithmetic: [(String, JSONValue)] = [

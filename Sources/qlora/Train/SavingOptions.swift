@@ -39,9 +39,7 @@ struct SavingOptions: ParsableArguments {
         for (isGiven, option) in [(extend, "--extend"), (acceptChanges, "--accept-changes")] where isGiven && !resume {
             throw Failure(.usage, "\(option) is given without --resume", remedy: "Give --resume too")
         }
-        guard 1...1_000_000 ~= keep else {
-            throw Failure(.usage, "--keep is \(keep): 1 or more is expected", remedy: "Change --keep")
-        }
+        try OptionValue.require(1...1_000_000 ~= keep, "--keep", keep, "1 or more")
         return resume ? .resume : overwrite ? .overwrite : .fresh
     }
 }

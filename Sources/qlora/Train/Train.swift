@@ -50,6 +50,7 @@ struct Train: VerbCommand {
     @OptionGroup(title: "Data") var rows: DataOptions
     @OptionGroup(title: "Adapter") var adapter: AdapterOptions
     @OptionGroup(title: "Loop") var loop: LoopOptions
+    @OptionGroup(title: "Limits") var limits: LimitOptions
     @OptionGroup(title: "Saving") var saving: SavingOptions
     @OptionGroup(title: "Common") var common: CommonOptions
 
@@ -70,6 +71,8 @@ struct Train: VerbCommand {
             verb.rows.chat.templateDate = try ChatRecord.date(of: output)
         }
         let data = try TrainingData.load(verb, base, directory, length: length, seed: settings.seed)
+        let limits = try self.limits.limits(
+            start: start, evaluates: settings.evaluateEvery > 0 && !data.evaluation.isEmpty)
         let (adapters, configuration) = try makeAdapter(base, directory, seed: settings.seed)
         base.attach(adapters, gradients: nil)
         let quote = try RunQuote(
@@ -82,14 +85,15 @@ struct Train: VerbCommand {
         try Interruption.check(directory)
 
         let run = try RunDirectory(output, opening)
-        if let renderer = data.chatRenderer { try ChatRecord.write(renderer, to: output) }
         let trainer = try Trainer(
             model: base, adapters: adapters, rows: data.training, evaluationRows: data.evaluation, settings: settings,
             order: dataOrder, recompute: quote.recompute, context: context,
             interruption: { () throws(Failure) in try Interruption.check(directory) })
         let session = try TrainingSession(
             self, run: run, trainer: trainer, facts: facts, quote: quote, configuration: configuration,
-            cadence: cadence, context: context, start: start, console: console)
+            cadence: cadence, limits: limits, context: context, start: start, console: console)
+        // Not before the session knows that the run is the same one.
+        if let renderer = data.chatRenderer { try ChatRecord.write(renderer, to: output) }
         let record = try session.complete()
         try console.result(json: record, text: session.report.summary(output: output))
     }

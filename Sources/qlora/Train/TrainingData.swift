@@ -5,14 +5,25 @@ internal import ModelFiles
 internal import System
 internal import Tokenizers
 
+/// A data file by its name without folders, with its SHA-256 as it was when its rows were read.
+struct DataFile {
+    let name: String
+    let digest: String
+
+    /// The files of data that was read with `hashesFiles`.
+    static func all(of dataset: Dataset) -> [DataFile] {
+        zip(dataset.files, dataset.summary.digests).map { DataFile(name: FileSystem.lastComponent($0), digest: $1) }
+    }
+}
+
 /// The rows of a training run: those trained on and those held out.
 struct TrainingData {
     let training: [TrainingRow]
     let evaluation: [TrainingRow]
     /// What reading left out, in words; empty where nothing was.
     let omissions: [String]
-    /// The files, for hashing.
-    let files: [String]
+    /// The files, each with its SHA-256.
+    let files: [DataFile]
     /// What conversations were rendered with; nil where rows were taken as they are.
     let chatRenderer: ChatRenderer?
 
@@ -20,25 +31,26 @@ struct TrainingData {
     static func load(_ verb: Train, _ base: DecoderModel, _ directory: ModelDirectory, length: Int, seed: UInt64) throws
         -> TrainingData
     {
-        guard length >= 2 else {
-            throw Failure(.usage, "--max-length is \(length): 2 or more is expected", remedy: "Change --max-length")
-        }
+        try OptionValue.requireLength(length)
         let encoder = try RowEncoder.forModel(directory, base.configuration, verb.rows)
-        let options = try verb.rows.datasetOptions(LengthRule(maximumLength: length, overlong: verb.overlong))
-        let dataset = try Dataset.load(files: verb.data, options: options, encoder: encoder)
+        func load(_ files: [String], _ rule: LengthRule) throws(Failure) -> Dataset {
+            var options = try verb.rows.datasetOptions(rule)
+            options.hashesFiles = true
+            return try Dataset.load(files: files, options: options, encoder: encoder)
+        }
+        let dataset = try load(verb.data, LengthRule(maximumLength: length, overlong: verb.overlong))
         guard verb.evalData.isEmpty else {
-            let held = try Dataset.load(
-                files: verb.evalData,
-                options: try verb.rows.datasetOptions(LengthRule(maximumLength: nil)), encoder: encoder)
+            let held = try load(verb.evalData, LengthRule(maximumLength: nil))
             return TrainingData(
                 training: dataset.rows, evaluation: held.rows,
-                omissions: omissions(dataset.summary) + omissions(held.summary), files: verb.data + verb.evalData,
+                omissions: omissions(dataset.summary) + omissions(held.summary),
+                files: DataFile.all(of: dataset) + DataFile.all(of: held),
                 chatRenderer: encoder.chatRenderer)
         }
         let split = try EvaluationSplit(fraction: verb.evalSplit, seed: seed).indices(rowCount: dataset.rows.count)
         return TrainingData(
             training: split.training.map { dataset.rows[$0] }, evaluation: split.evaluation.map { dataset.rows[$0] },
-            omissions: omissions(dataset.summary), files: verb.data, chatRenderer: encoder.chatRenderer)
+            omissions: omissions(dataset.summary), files: DataFile.all(of: dataset), chatRenderer: encoder.chatRenderer)
     }
 
     static func omissions(_ summary: DatasetSummary) -> [String] {

@@ -24,6 +24,7 @@ final class TrainingSession {
     /// The newest position that a checkpoint holds.
     private var saved: TrainingPosition?
     private var savedAt: Double
+    private var limits: RunLimits
     private(set) var report: RunReport
 
     /// A run that is predicted to take longer asks on a terminal whether to go on.
@@ -38,8 +39,8 @@ final class TrainingSession {
     ///   the disk has no room for two checkpoints.
     init(
         _ verb: Train, run: RunDirectory, trainer: Trainer, facts: RunFacts, quote: RunQuote,
-        configuration: AdapterConfiguration, cadence: SaveCadence, context: ComputeContext, start: Double,
-        console: Console
+        configuration: AdapterConfiguration, cadence: SaveCadence, limits: RunLimits, context: ComputeContext,
+        start: Double, console: Console
     ) throws(Failure) {
         self.verb = verb
         self.console = console
@@ -48,6 +49,7 @@ final class TrainingSession {
         self.facts = facts
         self.configuration = configuration
         self.cadence = cadence
+        self.limits = limits
         self.start = start
         checkpoints = CheckpointFolder(
             run.checkpoints, codec: CheckpointCodec(context))
@@ -59,7 +61,10 @@ final class TrainingSession {
         (origin, formerSeconds) = (position, seconds)
         metrics = try MetricsFile(directory: run.path, position: position)
         report = RunReport(facts: facts, quote: quote, start: start - seconds, total: trainer.plan.totalSteps)
-        for event in metrics.kept { report.record(event) }
+        for event in metrics.kept {
+            report.record(event)
+            self.limits.record(event)
+        }
         let missing = metrics.missingSteps(upTo: position)
         if missing > 0 { console.warn("\(MetricsFile.name) lacks the lines of \(missing) steps before the checkpoint") }
         savedAt = MonotonicClock.seconds
@@ -104,14 +109,20 @@ final class TrainingSession {
     func complete() throws(Failure) -> JSONValue {
         let progress = console.progress("step", total: trainer.plan.totalSteps)
         do throws(Failure) {
+            try checkLimits()
             try trainer.run { (event) throws(Failure) in
                 try self.metrics.append(event)
                 self.report.record(event)
+                self.limits.record(event)
                 progress.update(to: self.report.stepsDone, detail: self.report.detail)
                 if let note = self.report.note(on: event, since: self.origin.steps) { self.console.note(note) }
+                if case .evaluation = event { try self.checkLimits() }
             } boundary: { (position) throws(Failure) in
+                self.limits.endStep()
                 try self.askWhereLong(position, progress)
                 try self.saveWhereDue(position)
+                // Where an evaluation follows, it counts, too.
+                if position.isEvaluated { try self.checkLimits() }
             }
         } catch {
             progress.finish()
@@ -196,6 +207,11 @@ final class TrainingSession {
 
     // MARK: - Stopping
 
+    /// Stops at a limit, unless all steps are done.
+    private func checkLimits() throws(Failure) {
+        if report.stepsDone < trainer.plan.totalSteps { try limits.check() }
+    }
+
     /// Saves what whole steps have learned, and says how to go on.
     ///
     /// - Returns: the failure to end with.
@@ -213,7 +229,7 @@ final class TrainingSession {
         }
         guard failure.isPause else { return failure }
         ending.what += "; the run is saved after step \(position.steps) of \(trainer.plan.totalSteps)"
-        ending.remedy = "Give the same command with --resume to go on"
+        ending.remedy = failure.remedy ?? "Give the same command with --resume to go on"
         return ending
     }
 
