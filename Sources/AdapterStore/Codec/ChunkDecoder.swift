@@ -23,7 +23,10 @@ final class ChunkDecoder {
         self.kernels = kernels
     }
 
-    deinit { memory.deallocate() }
+    deinit {
+        releaseCurrent()
+        memory.deallocate()
+    }
 
     /// Decodes a stream piece by piece.
     ///
@@ -57,7 +60,7 @@ final class ChunkDecoder {
     /// Brings the planes of a chunk at hand.
     private func load(_ chunk: Int, of groupIndex: Int, tensor: String) throws(Failure) {
         if let current, current == (groupIndex, chunk) { return }
-        current = nil
+        releaseCurrent()
         planes.removeAll(keepingCapacity: true)
         guard let base = memory.baseAddress, let start = file.bytes.baseAddress else {
             fatalError("a decoder without memory")
@@ -81,5 +84,14 @@ final class ChunkDecoder {
             planes.append(UnsafePointer((base + number * StreamLayout.chunkLimit).assumingMemoryBound(to: UInt8.self)))
         }
         current = (groupIndex, chunk)
+    }
+
+    /// Lets go of the chunk at hand, and of its pages of the mapped file: they would count as memory of the process.
+    private func releaseCurrent() {
+        guard let (group, chunk) = current else { return }
+        current = nil
+        let planes = index.groups[group].planes[4 * chunk..<4 * chunk + 4]
+        guard let first = planes.first, let last = planes.last else { return }
+        file.release(first.offset..<last.offset + last.byteCount)
     }
 }

@@ -23,6 +23,8 @@ enum ContainerFrame {
     static let version: UInt32 = 1
     static let headByteCount = 16
     static let footerByteCount = 80
+    /// Bytes that are hashed before their pages are given back.
+    private static let hashedAtOnce = 4 << 20
     /// The digest lies behind this many bytes of the footer.
     static let digestOffset = 32
     /// Most bytes of an index: room for the adapters of models far beyond any that fits a machine without GPU.
@@ -84,7 +86,13 @@ enum ContainerFrame {
             throw damaged("the index is damaged: its hash is another", at: offset)
         }
         var digest = SHA256()
-        digest.update(UnsafeRawBufferPointer(rebasing: bytes[..<(start + digestOffset)]))
+        // Pages that were hashed are given back: as pages of the process they would add the file to its memory.
+        for first in stride(from: 0, to: offset, by: hashedAtOnce) {
+            let piece = first..<min(first + hashedAtOnce, offset)
+            digest.update(UnsafeRawBufferPointer(rebasing: bytes[piece]))
+            file.release(piece)
+        }
+        digest.update(UnsafeRawBufferPointer(rebasing: bytes[offset..<(start + digestOffset)]))
         guard digest.digest().elementsEqual(bytes[(start + digestOffset)..<(start + digestOffset + 32)]) else {
             throw damaged("the checkpoint is damaged: the SHA-256 of the file is another", at: start + digestOffset)
         }
