@@ -24,6 +24,16 @@ import Testing
         #expect(counters.all == Array(repeating: 1, count: taskCount))
     }
 
+    @Test(arguments: [1, 2, 3, 8], [0, 1, 2, 17, 1000])
+    func runsCoverEveryTaskOnce(threadCount: Int, taskCount: Int) {
+        let counters = Counters(taskCount)
+        WorkerPool(threadCount: threadCount).runInRuns(taskCount) { tasks, worker in
+            #expect(!tasks.isEmpty && (0..<threadCount).contains(worker))
+            for task in tasks { counters.count(task) }
+        }
+        #expect(counters.all == Array(repeating: 1, count: taskCount))
+    }
+
     @Test func zeroAndNegativeThreadCountsMeanOne() {
         #expect(WorkerPool(threadCount: 0).threadCount == 1)
         #expect(WorkerPool(threadCount: -5).threadCount == 1)

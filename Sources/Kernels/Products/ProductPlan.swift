@@ -36,6 +36,9 @@ struct ProductPlan {
 
     private static let wantedTasks = 64
 
+    /// Pieces of tasks that are wanted: the last ones are what threads wait for.
+    private static let wantedPieces = 128
+
     /// Bytes of packed rows that every group of panels reads again from the third-level cache: with 16 MB instead of 8
     /// a float32 product of 512 rows and a reduction of 8192 lost a sixth of its speed.
     private static let chunkByteLimit = 8 << 20
@@ -65,7 +68,7 @@ struct ProductPlan {
         let tilesPerChunk = (tiles + chunks - 1) / chunks
         chunkRows = tilesPerChunk * tile
         chunkCount = (tiles + tilesPerChunk - 1) / tilesPerChunk
-        let wantedPieces = (Self.wantedTasks + stripCount * chunkCount - 1) / (stripCount * chunkCount)
+        let wantedPieces = (Self.wantedPieces + stripCount * chunkCount - 1) / (stripCount * chunkCount)
         let pieces = max(1, min(wantedPieces, tilesPerChunk / smallestPiece))
         let tilesPerPiece = (tilesPerChunk + pieces - 1) / pieces
         pieceRows = tilesPerPiece * tile
@@ -74,7 +77,7 @@ struct ProductPlan {
         // Wide tasks read the packed rows once for several strips and come first; the last of them are cut finely, so
         // that threads end together.
         let most = Int(kernels.task_panels) * Int(kernels.tile_columns) / Self.stripWidth
-        let wide = max(1, min(most, stripCount * chunkCount * pieceCount / Self.wantedTasks))
+        let wide = max(1, min(most, stripCount * chunkCount / Self.wantedTasks))
         let narrowStrips = min(stripCount / 4, Self.wantedTasks)
         var wideTasks: [Task] = []
         var narrowTasks: [Task] = []

@@ -15,13 +15,26 @@ extension ComputeContext {
     }
 
     /// to [columns, stride] = from [rows, columns] transposed, the stride being a multiple of 16 and what lies behind the
-    /// rows zero: the factor of a thin product with `from` transposed. On the calling thread.
+    /// rows zero: the factor of a thin product with `from` transposed. On the calling thread where it has few columns.
     package func transpose(_ from: FloatMatrix, into to: FloatMatrix) {
         guard to.rows == from.columns, to.columns == from.rows, to.stride % 16 == 0 else {
             fatalError("[\(from.rows), \(from.columns)] transposed does not fill [\(to.rows), \(to.columns)]")
         }
-        kernels.products.transpose(
-            from.base, Int64(from.stride), Int64(from.rows), Int64(from.columns), to.base, Int64(to.stride))
+        let kernels = kernels.products
+        let columnsOfTask = 64
+        let body: @Sendable (Range<Int>) -> Void = { columns in
+            kernels.transpose(
+                from.base + columns.lowerBound, Int64(from.stride), Int64(from.rows), Int64(columns.count),
+                to.row(columns.lowerBound), Int64(to.stride))
+        }
+        let tasks = (from.columns + columnsOfTask - 1) / columnsOfTask
+        // As long as waking a thread may take, fewer are done before it.
+        guard tasks >= 64 else { return body(0..<from.columns) }
+        measured("adapters") {
+            pool.run(tasks) { task in
+                body(task * columnsOfTask..<min(from.columns, (task + 1) * columnsOfTask))
+            }
+        }
     }
 
     /// Tasks of eight rows, all columns of the factor each.

@@ -92,7 +92,7 @@ struct ThinProductTests {
 
     @Test("a transposed factor is padded with zeros", arguments: InstructionSet.supported)
     func transpose(_ set: InstructionSet) {
-        for (rows, columns) in [(1, 1), (8, 33), (16, 16), (17, 40), (48, 5)] {
+        for (rows, columns) in [(1, 1), (8, 33), (16, 16), (17, 40), (48, 5), (16, 4101)] {
             let from = SampleMatrix(rows: rows, columns: columns) { Float($0 * 100 + $1) }
             let stride = (rows + 15) & ~15
             let to = SampleMatrix(rows: columns, columns: stride, gap: 0)
