@@ -3,9 +3,10 @@ internal import Kernels
 internal import System
 internal import Tensors
 
-/// Attention forward and backward over one sequence, beside the float32 peak: scores, softmax and sums are float32.
+/// Attention forward and backward over one sequence, beside the peak of the type in which operands enter its products.
 struct AttentionBenchmark {
     let measuring: Measuring
+    let computeType: ComputeType?
     let lengths: [Int]
 
     /// Heads of the models that are trained here.
@@ -17,11 +18,14 @@ struct AttentionBenchmark {
     ]
 
     func run(_ set: InstructionSet, report: inout BenchmarkReport) {
-        let context = ComputeContext(
-            kernels: KernelTable(set), pool: WorkerPool(threadCount: measuring.threadCount), computeType: .float32)
-        print("attention, float32, \(set.rawValue): GFLOP/s (the causal half counted) and share of the peak")
-        for length in lengths {
-            for shape in Self.shapes { measure(context, shape, length: length, report: &report) }
+        for type in ComputeType.allCases
+        where (computeType ?? type) == type && (type == .float32 || set.hasBFloat16Products) {
+            let context = ComputeContext(
+                kernels: KernelTable(set), pool: WorkerPool(threadCount: measuring.threadCount), computeType: type)
+            print("attention, \(type.rawValue), \(set.rawValue): GFLOP/s (the causal half counted), share of the peak")
+            for length in lengths {
+                for shape in Self.shapes { measure(context, shape, length: length, report: &report) }
+            }
         }
     }
 
@@ -74,7 +78,8 @@ struct AttentionBenchmark {
                     + aligned(second / peak, decimals: 3, width: 7) + "  both"
                     + aligned(both / peak, decimals: 3, width: 7) + (isRight ? "" : "  WRONG"))
             report.add([
-                ("tokens", .integer(length)), ("query_heads", .integer(shape.queryHeads)),
+                ("compute", .string(context.computeType.rawValue)), ("tokens", .integer(length)),
+                ("query_heads", .integer(shape.queryHeads)),
                 ("key_value_heads", .integer(shape.keyValueHeads)), ("head_width", .integer(shape.headWidth)),
                 ("peak_gflops", .measured(peak)), ("forward_gflops", .measured(first)),
                 ("backward_gflops", .measured(second)), ("share", .measured(both / peak)),

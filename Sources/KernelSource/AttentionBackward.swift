@@ -6,7 +6,8 @@ private typealias BackwardBlocks = (
     outputsAcross: UnsafeMutablePointer<Float>, outputs: UnsafeMutablePointer<Float>, dQ: UnsafeMutablePointer<Float>,
     keys: UnsafeMutablePointer<Float>, values: UnsafeMutablePointer<Float>, weights: UnsafeMutablePointer<Float>,
     gradients: UnsafeMutablePointer<Float>, logSumExp: UnsafeMutablePointer<Float>,
-    deltas: UnsafeMutablePointer<Float>, dK: UnsafeMutablePointer<Float>, dV: UnsafeMutablePointer<Float>
+    deltas: UnsafeMutablePointer<Float>, packed: UnsafeMutablePointer<Float>, dK: UnsafeMutablePointer<Float>,
+    dV: UnsafeMutablePointer<Float>
 )
 
 /// Key rows that the queries of a task see, from the first of their block on; dK and dV are blocks of `paddedRows` rows.
@@ -24,11 +25,12 @@ private func backwardBlocks(_ task: qk_attention_backward) -> BackwardBlocks {
     let keys = task.scratch + 5 &* queries
     let weights = keys + 2 &* padded &* keyBlock
     let statistics = weights + 2 &* queryBlock &* keyBlock
-    let dK = statistics + 2 &* queryBlock
+    let packed = statistics + 2 &* queryBlock
+    let dK = packed + queryBlock &* keyBlock / 2
     return (
         task.scratch, task.scratch + queries, task.scratch + 2 &* queries, task.scratch + 3 &* queries,
         task.scratch + 4 &* queries, keys, keys + padded &* keyBlock, weights, weights + queryBlock &* keyBlock,
-        statistics, statistics + queryBlock, dK, dK + padded &* keyRange(task).paddedRows
+        statistics, statistics + queryBlock, packed, dK, dK + padded &* keyRange(task).paddedRows
     )
 }
 
@@ -36,7 +38,9 @@ private func backwardBlocks(_ task: qk_attention_backward) -> BackwardBlocks {
 /// "FlashAttention-2", 2023, algorithm 2; query blocks outside, so that dQ stays in cache).
 ///
 /// dK and dV sum over queries in order; dQ over keys in order.
-func attentionBackward(_ task: UnsafePointer<qk_attention_backward>) {
+func attentionBackward<Arithmetic: AttentionArithmetic>(
+    _ arithmetic: Arithmetic.Type, _ task: UnsafePointer<qk_attention_backward>
+) {
     let task = task.pointee
     let width = Int(task.head_width)
     let padded = Int(qk_attention_padded_width(task.head_width))
@@ -53,14 +57,16 @@ func attentionBackward(_ task: UnsafePointer<qk_attention_backward>) {
         let dOut = task.d_out + firstQuery &* Int(task.d_out_stride)
         let out = task.out + firstQuery &* Int(task.out_stride)
         transposeToBlock(
-            q, stride: Int(task.q_stride), rows: count, width: width, factor: task.scale, blocks.queriesAcross)
+            arithmetic, q, stride: Int(task.q_stride), rows: count, width: width, factor: task.scale,
+            blocks.queriesAcross)
         transposeToBlock(
-            dOut, stride: Int(task.d_out_stride), rows: count, width: width, factor: 1, blocks.outputsAcross)
-        copyToBlock(
-            q, stride: Int(task.q_stride), rows: count, width: width, factor: task.scale, blocks.queries,
+            arithmetic, dOut, stride: Int(task.d_out_stride), rows: count, width: width, factor: 1, blocks.outputsAcross
+        )
+        copyRowsTogether(
+            arithmetic, q, stride: Int(task.q_stride), rows: count, width: width, factor: task.scale, blocks.queries,
             blockRows: queryBlock)
-        copyToBlock(
-            dOut, stride: Int(task.d_out_stride), rows: count, width: width, factor: 1, blocks.outputs,
+        copyRowsTogether(
+            arithmetic, dOut, stride: Int(task.d_out_stride), rows: count, width: width, factor: 1, blocks.outputs,
             blockRows: queryBlock)
         blocks.logSumExp.update(repeating: 0, count: queryBlock)
         blocks.logSumExp.update(from: task.log_sum_exp + firstQuery, count: count)
@@ -75,17 +81,28 @@ func attentionBackward(_ task: UnsafePointer<qk_attention_backward>) {
         while firstKey < firstQuery &+ count {
             let keyCount = min(keyBlock, firstQuery &+ count &- firstKey)
             let diagonal = firstQuery &- firstKey
+            let k = task.k + firstKey &* Int(task.k_stride)
             copyToBlock(
-                task.k + firstKey &* Int(task.k_stride), stride: Int(task.k_stride), rows: keyCount, width: width,
-                factor: 1, blocks.keys, blockRows: keyBlock)
+                arithmetic, k, stride: Int(task.k_stride), rows: keyCount, width: width, factor: 1, blocks.keys,
+                blockRows: keyBlock)
+            // Units of one element lie the same for both reductions; those of more leave half of the block free.
+            var keysTogether = blocks.keys
+            if Arithmetic.unitLength > 1 {
+                keysTogether += padded &* keyBlock / 2
+                copyRowsTogether(
+                    arithmetic, k, stride: Int(task.k_stride), rows: keyCount, width: width, factor: 1, keysTogether,
+                    blockRows: keyBlock)
+            }
             copyToBlock(
-                task.v + firstKey &* Int(task.v_stride), stride: Int(task.v_stride), rows: keyCount, width: width,
+                arithmetic, task.v + firstKey &* Int(task.v_stride), stride: Int(task.v_stride), rows: keyCount,
+                width: width,
                 factor: 1, blocks.values, blockRows: keyBlock)
             scoreBlock(
-                keys: blocks.keys, keyCount: keyCount, queries: blocks.queriesAcross, queryCount: count, width: width,
+                arithmetic, keys: blocks.keys, keyCount: keyCount, queries: blocks.queriesAcross, queryCount: count,
+                width: width,
                 diagonal: diagonal, into: blocks.weights)
             scoreBlock(
-                keys: blocks.values, keyCount: keyCount, queries: blocks.outputsAcross, queryCount: count,
+                arithmetic, keys: blocks.values, keyCount: keyCount, queries: blocks.outputsAcross, queryCount: count,
                 width: width, diagonal: diagonal, into: blocks.gradients)
             var query = 0
             while query < count {
@@ -96,14 +113,23 @@ func attentionBackward(_ task: UnsafePointer<qk_attention_backward>) {
                 query &+= 16
             }
             accumulateOverKeys(
-                weights: blocks.gradients, values: blocks.keys, keyCount: keyCount, queryCount: count, width: width,
-                diagonal: diagonal, factors: nil, into: blocks.dQ)
+                arithmetic,
+                weights: weightsOverKeys(
+                    arithmetic, blocks.gradients, keyCount: keyCount, queryCount: count, packed: blocks.packed),
+                values: keysTogether, keyCount: keyCount, queryCount: count, width: width, diagonal: diagonal,
+                factors: nil, into: blocks.dQ)
             accumulateOverQueries(
-                weights: blocks.gradients, rows: blocks.queries, keyCount: keyCount, queryCount: count, width: width,
-                diagonal: diagonal, into: blocks.dK + firstKey &* columnBlock, sumRows: range.paddedRows)
+                arithmetic,
+                weights: weightsOverQueries(
+                    arithmetic, blocks.gradients, keyCount: keyCount, queryCount: count, packed: blocks.packed),
+                rows: blocks.queries, keyCount: keyCount, queryCount: count, width: width, diagonal: diagonal,
+                into: blocks.dK + firstKey &* columnBlock, sumRows: range.paddedRows)
             accumulateOverQueries(
-                weights: blocks.weights, rows: blocks.outputs, keyCount: keyCount, queryCount: count, width: width,
-                diagonal: diagonal, into: blocks.dV + firstKey &* columnBlock, sumRows: range.paddedRows)
+                arithmetic,
+                weights: weightsOverQueries(
+                    arithmetic, blocks.weights, keyCount: keyCount, queryCount: count, packed: blocks.packed),
+                rows: blocks.outputs, keyCount: keyCount, queryCount: count, width: width, diagonal: diagonal,
+                into: blocks.dV + firstKey &* columnBlock, sumRows: range.paddedRows)
             firstKey &+= keyBlock
         }
         copyFromBlock(

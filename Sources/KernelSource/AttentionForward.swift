@@ -5,7 +5,9 @@ internal import CIntrinsics
 ///
 /// A row's bits depend on that row and on the keys it sees alone: key blocks start at multiples of their size, every
 /// row runs over the same blocks in the same order, and a block in which it sees nothing multiplies by 1 and adds 0.
-func attentionForward(_ task: UnsafePointer<qk_attention_forward>) {
+func attentionForward<Arithmetic: AttentionArithmetic>(
+    _ arithmetic: Arithmetic.Type, _ task: UnsafePointer<qk_attention_forward>
+) {
     let task = task.pointee
     let width = Int(task.head_width)
     let padded = Int(qk_attention_padded_width(task.head_width))
@@ -21,8 +23,10 @@ func attentionForward(_ task: UnsafePointer<qk_attention_forward>) {
     let maxima = scores + queryBlock &* keyBlock
     let normalizers = maxima + queryBlock
     let factors = normalizers + queryBlock
+    let packed = factors + queryBlock
 
-    transposeToBlock(task.q, stride: Int(task.q_stride), rows: rows, width: width, factor: task.scale, queries)
+    transposeToBlock(
+        arithmetic, task.q, stride: Int(task.q_stride), rows: rows, width: width, factor: task.scale, queries)
     sums.update(repeating: 0, count: padded &* queryBlock)
     normalizers.update(repeating: 0, count: queryBlock)
     maxima.update(repeating: -Float.greatestFiniteMagnitude, count: queryBlock)
@@ -33,13 +37,16 @@ func attentionForward(_ task: UnsafePointer<qk_attention_forward>) {
         let keyCount = min(keyBlock, end &- firstKey)
         let diagonal = firstPosition &- firstKey
         copyToBlock(
-            task.k + firstKey &* Int(task.k_stride), stride: Int(task.k_stride), rows: keyCount, width: width,
+            arithmetic, task.k + firstKey &* Int(task.k_stride), stride: Int(task.k_stride), rows: keyCount,
+            width: width,
             factor: 1, keys, blockRows: keyBlock)
-        copyToBlock(
-            task.v + firstKey &* Int(task.v_stride), stride: Int(task.v_stride), rows: keyCount, width: width,
+        copyRowsTogether(
+            arithmetic, task.v + firstKey &* Int(task.v_stride), stride: Int(task.v_stride), rows: keyCount,
+            width: width,
             factor: 1, values, blockRows: keyBlock)
         scoreBlock(
-            keys: keys, keyCount: keyCount, queries: queries, queryCount: rows, width: width, diagonal: diagonal,
+            arithmetic, keys: keys, keyCount: keyCount, queries: queries, queryCount: rows, width: width,
+            diagonal: diagonal,
             into: scores)
         var query = 0
         while query < rows {
@@ -49,8 +56,10 @@ func attentionForward(_ task: UnsafePointer<qk_attention_forward>) {
                 factors: factors + query)
             query &+= 16
         }
+        let weights = weightsOverKeys(arithmetic, scores, keyCount: keyCount, queryCount: rows, packed: packed)
         accumulateOverKeys(
-            weights: scores, values: values, keyCount: keyCount, queryCount: rows, width: width, diagonal: diagonal,
+            arithmetic, weights: weights, values: values, keyCount: keyCount, queryCount: rows, width: width,
+            diagonal: diagonal,
             factors: factors, into: sums)
         firstKey &+= keyBlock
     }

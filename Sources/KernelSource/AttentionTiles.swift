@@ -39,11 +39,12 @@ private func zeroSums() -> TileSums {
 /// One register tile of a product: C [tileRows, tileColumns] = A [tileRows, count] B [count, tileColumns], plus C, or
 /// plus C with row r multiplied by factors[r].
 ///
-/// The element (r, i) of A stands at r * aRow + i * aStep, so A may be read by rows or by columns; both must be
-/// constants at the call, or the addresses do not fit the registers. The reduction runs over i in order.
+/// The unit (r, i) of A stands at r * aRow + i * aStep, so A may be read by rows or by columns; both must be
+/// constants at the call, or the addresses do not fit the registers. The reduction runs over i, `count` units, in order.
 @inline(__always)
-func multiplyTile(
-    _ a: UnsafePointer<Float>, aRow: Int, aStep: Int, _ b: UnsafePointer<Float>, bStep: Int, count: Int,
+func multiplyTile<Arithmetic: AttentionArithmetic>(
+    _ arithmetic: Arithmetic.Type, _ a: UnsafePointer<Float>, aRow: Int, aStep: Int, _ b: UnsafePointer<Float>,
+    bStep: Int, count: Int,
     _ c: UnsafeMutablePointer<Float>, cRow: Int, adding: Bool, factors: UnsafePointer<Float>?
 ) {
     var sums = zeroSums()
@@ -68,12 +69,12 @@ func multiplyTile(
         let second = qv_load(b + 16)
         for row in 0..<tileRows {
             let factor = qv_splat(a[row &* aRow])
-            sums[row &* 2] = qv_multiply_add(factor, first, sums[row &* 2])
-            sums[row &* 2 &+ 1] = qv_multiply_add(factor, second, sums[row &* 2 &+ 1])
+            sums[row &* 2] = Arithmetic.multiplyAdd(sums[row &* 2], first, factor)
+            sums[row &* 2 &+ 1] = Arithmetic.multiplyAdd(sums[row &* 2 &+ 1], second, factor)
         }
         #else
         for row in 0..<tileRows {
-            sums[row] = qv_multiply_add(qv_splat(a[row &* aRow]), first, sums[row])
+            sums[row] = Arithmetic.multiplyAdd(sums[row], first, qv_splat(a[row &* aRow]))
         }
         #endif
         a += aStep
@@ -91,52 +92,71 @@ func multiplyTile(
 
 /// Scores of keys (rows of a block) with transposed queries.
 @inline(never)
-private func scoreTile(
-    _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ count: Int, _ c: UnsafeMutablePointer<Float>
+private func scoreTile<Arithmetic: AttentionArithmetic>(
+    _ arithmetic: Arithmetic.Type, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ count: Int,
+    _ c: UnsafeMutablePointer<Float>
 ) {
-    multiplyTile(a, aRow: 64, aStep: 1, b, bStep: 96, count: count, c, cRow: 96, adding: false, factors: nil)
+    multiplyTile(
+        arithmetic, a, aRow: 64 / Arithmetic.unitLength, aStep: 1, b, bStep: 96, count: count, c, cRow: 96,
+        adding: false, factors: nil)
 }
 
 /// The same for further columns of a wide head.
 @inline(never)
-private func scoreTileOntoEarlier(
-    _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ count: Int, _ c: UnsafeMutablePointer<Float>
+private func scoreTileOntoEarlier<Arithmetic: AttentionArithmetic>(
+    _ arithmetic: Arithmetic.Type, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ count: Int,
+    _ c: UnsafeMutablePointer<Float>
 ) {
-    multiplyTile(a, aRow: 64, aStep: 1, b, bStep: 96, count: count, c, cRow: 96, adding: true, factors: nil)
+    multiplyTile(
+        arithmetic, a, aRow: 64 / Arithmetic.unitLength, aStep: 1, b, bStep: 96, count: count, c, cRow: 96,
+        adding: true, factors: nil)
 }
 
 /// Sums over keys, the weights being [keys, queries] and the rows of the result queries.
 @inline(never)
-private func tileOverKeys(
-    _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ count: Int, _ c: UnsafeMutablePointer<Float>
+private func tileOverKeys<Arithmetic: AttentionArithmetic>(
+    _ arithmetic: Arithmetic.Type, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ count: Int,
+    _ c: UnsafeMutablePointer<Float>
 ) {
-    multiplyTile(a, aRow: 1, aStep: 96, b, bStep: 64, count: count, c, cRow: 64, adding: true, factors: nil)
+    multiplyTile(arithmetic, a, aRow: 1, aStep: 96, b, bStep: 64, count: count, c, cRow: 64, adding: true, factors: nil)
 }
 
 @inline(never)
-private func tileOverKeysWithFactors(
-    _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ count: Int, _ c: UnsafeMutablePointer<Float>,
+private func tileOverKeysWithFactors<Arithmetic: AttentionArithmetic>(
+    _ arithmetic: Arithmetic.Type, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ count: Int,
+    _ c: UnsafeMutablePointer<Float>,
     _ factors: UnsafePointer<Float>
 ) {
-    multiplyTile(a, aRow: 1, aStep: 96, b, bStep: 64, count: count, c, cRow: 64, adding: true, factors: factors)
+    multiplyTile(
+        arithmetic, a, aRow: 1, aStep: 96, b, bStep: 64, count: count, c, cRow: 64, adding: true, factors: factors)
 }
 
 /// Sums over queries, the weights being [keys, queries] and the rows of the result keys.
 @inline(never)
-private func tileOverQueries(
-    _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ count: Int, _ c: UnsafeMutablePointer<Float>
+private func tileOverQueries<Arithmetic: AttentionArithmetic>(
+    _ arithmetic: Arithmetic.Type, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ count: Int,
+    _ c: UnsafeMutablePointer<Float>
 ) {
-    multiplyTile(a, aRow: 96, aStep: 1, b, bStep: 64, count: count, c, cRow: 64, adding: true, factors: nil)
+    multiplyTile(
+        arithmetic, a, aRow: 96 / Arithmetic.unitLength, aStep: 1, b, bStep: 64, count: count, c, cRow: 64,
+        adding: true, factors: nil)
 }
 
 // MARK: - Products of blocks
+
+/// Units that hold `count` elements.
+@inline(__always)
+private func units<Arithmetic: AttentionArithmetic>(_ arithmetic: Arithmetic.Type, _ count: Int) -> Int {
+    (count &+ Arithmetic.unitLength &- 1) / Arithmetic.unitLength
+}
 
 /// scores [keys, queries] = keys' rows times the transposed queries, tile by tile; tiles that lie wholly above the
 /// diagonal are left as they are.
 ///
 /// - Parameter diagonal: first query position minus first key position: key k is visible to query q up to k <= q + diagonal.
-func scoreBlock(
-    keys: UnsafePointer<Float>, keyCount: Int, queries: UnsafePointer<Float>, queryCount: Int, width: Int,
+func scoreBlock<Arithmetic: AttentionArithmetic>(
+    _ arithmetic: Arithmetic.Type, keys: UnsafePointer<Float>, keyCount: Int, queries: UnsafePointer<Float>,
+    queryCount: Int, width: Int,
     diagonal: Int, into scores: UnsafeMutablePointer<Float>
 ) {
     var query = 0
@@ -146,13 +166,13 @@ func scoreBlock(
             let target = scores + (key &* queryBlock &+ query)
             var column = 0
             while column < width {
-                let a = keys + (column &* keyBlock &+ key &* columnBlock)
-                let b = queries + (column &* queryBlock &+ query)
-                let count = min(columnBlock, width &- column)
+                let a = keys + (column &* keyBlock &+ key &* columnBlock) / Arithmetic.unitLength
+                let b = queries + (column / Arithmetic.unitLength &* queryBlock &+ query)
+                let count = units(Arithmetic.self, min(columnBlock, width &- column))
                 if column == 0 {
-                    scoreTile(a, b, count, target)
+                    scoreTile(arithmetic, a, b, count, target)
                 } else {
-                    scoreTileOntoEarlier(a, b, count, target)
+                    scoreTileOntoEarlier(arithmetic, a, b, count, target)
                 }
                 column &+= columnBlock
             }
@@ -162,26 +182,27 @@ func scoreBlock(
     }
 }
 
-/// sums [queries, width] = factors * sums + weightsᵀ values, the weights being [keys, queries]. Where no key is visible
+/// sums [queries, width] = factors * sums + weightsᵀ values, the weights being those over keys. Where no key is visible
 /// to any row of a tile, its sums stay: their factor is 1.
-func accumulateOverKeys(
-    weights: UnsafePointer<Float>, values: UnsafePointer<Float>, keyCount: Int, queryCount: Int, width: Int,
+func accumulateOverKeys<Arithmetic: AttentionArithmetic>(
+    _ arithmetic: Arithmetic.Type, weights: UnsafePointer<Float>, values: UnsafePointer<Float>, keyCount: Int,
+    queryCount: Int, width: Int,
     diagonal: Int, factors: UnsafePointer<Float>?, into sums: UnsafeMutablePointer<Float>
 ) {
     var query = 0
     while query < queryCount {
-        let count = min(keyCount, query &+ tileRows &+ diagonal)
+        let count = units(Arithmetic.self, min(keyCount, query &+ tileRows &+ diagonal))
         if count > 0 {
             var column = 0
             while column < width {
                 let within = column & (columnBlock &- 1)
                 let outer = column &- within
-                let b = values + (outer &* keyBlock &+ within)
+                let b = values + (outer &* keyBlock / Arithmetic.unitLength &+ within)
                 let c = sums + (outer &* queryBlock &+ query &* columnBlock &+ within)
                 if let factors {
-                    tileOverKeysWithFactors(weights + query, b, count, c, factors + query)
+                    tileOverKeysWithFactors(arithmetic, weights + query, b, count, c, factors + query)
                 } else {
-                    tileOverKeys(weights + query, b, count, c)
+                    tileOverKeys(arithmetic, weights + query, b, count, c)
                 }
                 column &+= tileColumns
             }
@@ -190,24 +211,26 @@ func accumulateOverKeys(
     }
 }
 
-/// sums [keys, width] += weights [keys, queries] rows [queries, width]; queries that see no key of a tile are left out.
+/// sums [keys, width] += weights rows [queries, width], the weights being those over queries; queries that see no key of a tile are left out.
 ///
 /// - Parameter sumRows: rows of the block of sums, see `copyToBlock`.
-func accumulateOverQueries(
-    weights: UnsafePointer<Float>, rows: UnsafePointer<Float>, keyCount: Int, queryCount: Int, width: Int,
+func accumulateOverQueries<Arithmetic: AttentionArithmetic>(
+    _ arithmetic: Arithmetic.Type, weights: UnsafePointer<Float>, rows: UnsafePointer<Float>, keyCount: Int,
+    queryCount: Int, width: Int,
     diagonal: Int, into sums: UnsafeMutablePointer<Float>, sumRows: Int
 ) {
     var key = 0
     while key < keyCount {
-        let firstQuery = max(0, key &- diagonal)
+        let firstQuery = max(0, key &- diagonal) & ~(Arithmetic.unitLength &- 1)
         if firstQuery < queryCount {
             var column = 0
             while column < width {
                 let within = column & (columnBlock &- 1)
                 let outer = column &- within
                 tileOverQueries(
-                    weights + (key &* queryBlock &+ firstQuery),
-                    rows + (outer &* queryBlock &+ firstQuery &* columnBlock &+ within), queryCount &- firstQuery,
+                    arithmetic, weights + (key &* queryBlock &+ firstQuery) / Arithmetic.unitLength,
+                    rows + ((outer &* queryBlock &+ firstQuery &* columnBlock) / Arithmetic.unitLength &+ within),
+                    units(Arithmetic.self, queryCount &- firstQuery),
                     sums + (outer &* sumRows &+ key &* columnBlock &+ within))
                 column &+= tileColumns
             }

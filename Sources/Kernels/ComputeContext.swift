@@ -1,4 +1,4 @@
-/// The type in which the inputs of products with the frozen base enter the multiplication; sums are float32 always.
+/// The type in which inputs enter products with the frozen base and those of attention; sums are float32 always.
 public enum ComputeType: String, Sendable, CaseIterable {
     case float32
     /// Inputs rounded once, to nearest even; only where the processor multiplies bfloat16 itself.

@@ -40,7 +40,7 @@ struct Evaluate: VerbCommand {
     @Option(help: "What is measured: perplexity.")
     var task = EvaluationTask.perplexity
 
-    @Option(help: "Type of products with the weights: auto, float32 or bfloat16.")
+    @Option(help: "Type of products with the weights and in attention: auto, float32 or bfloat16.")
     var compute = ComputeChoice.auto
 
     @Option(

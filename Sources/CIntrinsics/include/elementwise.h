@@ -76,6 +76,8 @@ typedef struct {
     float scale;
     /// Scores become cap * tanh(score / cap); 0 for none.
     float soft_cap;
+    /// Whether operands of products are rounded to bfloat16 (only where the instruction set has it).
+    int32_t bfloat16;
     float *scratch;
 } qk_attention_forward;
 
@@ -98,6 +100,7 @@ typedef struct {
     int64_t window;
     float scale;
     float soft_cap;
+    int32_t bfloat16;
     float *scratch;
 } qk_attention_backward;
 
@@ -209,20 +212,20 @@ QK_INLINE int64_t qk_attention_padded_width(int64_t head_width) {
     return (head_width + QK_ATTENTION_COLUMNS - 1) / QK_ATTENTION_COLUMNS * QK_ATTENTION_COLUMNS;
 }
 
-/// Floats of scratch that attention_forward needs: Q transposed, O, K, V, the scores, three statistics.
+/// Floats of scratch that attention_forward needs: Q transposed, O, K, V, the scores, three statistics, packed weights.
 QK_INLINE int64_t qk_attention_forward_scratch(int64_t head_width) {
     int64_t width = qk_attention_padded_width(head_width);
-    return (2 * QK_ATTENTION_QUERIES + 2 * QK_ATTENTION_KEYS) * width + QK_ATTENTION_QUERIES * QK_ATTENTION_KEYS +
-           3 * QK_ATTENTION_QUERIES;
+    return (2 * QK_ATTENTION_QUERIES + 2 * QK_ATTENTION_KEYS) * width +
+           QK_ATTENTION_QUERIES * QK_ATTENTION_KEYS * 3 / 2 + 3 * QK_ATTENTION_QUERIES;
 }
 
 /// Floats of scratch that attention_backward needs: Q and dO, each also transposed, dQ; K, V; probabilities and their
-/// gradients; two statistics; dK and dV of the whole sequence.
+/// gradients; two statistics; packed weights; dK and dV of the whole sequence.
 QK_INLINE int64_t qk_attention_backward_scratch(int64_t head_width, int64_t rows) {
     int64_t width = qk_attention_padded_width(head_width);
     int64_t padded_rows = (rows + QK_ATTENTION_KEYS - 1) / QK_ATTENTION_KEYS * QK_ATTENTION_KEYS;
     return (5 * QK_ATTENTION_QUERIES + 2 * QK_ATTENTION_KEYS + 2 * padded_rows) * width +
-           2 * QK_ATTENTION_QUERIES * QK_ATTENTION_KEYS + 2 * QK_ATTENTION_QUERIES;
+           QK_ATTENTION_QUERIES * QK_ATTENTION_KEYS * 5 / 2 + 2 * QK_ATTENTION_QUERIES;
 }
 
 #pragma clang assume_nonnull end

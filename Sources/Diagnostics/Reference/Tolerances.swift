@@ -16,6 +16,9 @@ package enum Tolerance {
     /// Attention, relative to the largest element: float32 scores of a few units, sums of some hundred terms.
     package static let attention = 1e-5
     package static let attentionGradient = 2e-5
+    /// Attention under bfloat16: scores of a few units from operands rounded to 2^-9, probabilities and their gradients
+    /// rounded as much.
+    package static let narrowAttention = 2e-2
     /// Quantized values, relative to the largest magnitude of the block: how much farther than the nearest value of the
     /// format, where the scaled element lies within a rounding of a midpoint.
     package static let quantizer = 1e-6

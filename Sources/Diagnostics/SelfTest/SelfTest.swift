@@ -37,9 +37,9 @@ package struct SelfTest {
         for type in ComputeType.allCases where type == .float32 || kernels.instructionSet.hasBFloat16Products {
             checkProducts(type)
             checkGroups(type)
+            checkAttention(type)
         }
         checkThinProducts()
-        checkAttention()
         checkNorms()
         checkGates()
         checkActivations()

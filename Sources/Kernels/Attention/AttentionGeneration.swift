@@ -33,7 +33,8 @@ extension ComputeContext {
                 k_stride: Int64(keys.stride), v_stride: Int64(values.stride), out_stride: Int64(out.stride),
                 rows: Int64(min(block, q.rows - row)), first_position: Int64(firstPosition + row),
                 head_width: Int64(shape.headWidth), window: shape.windowOrEnd, scale: shape.scale,
-                soft_cap: shape.softCapOrZero, scratch: scratch.assumingMemoryBound(to: Float.self))
+                soft_cap: shape.softCapOrZero,
+                bfloat16: computeType == .bfloat16 ? 1 : 0, scratch: scratch.assumingMemoryBound(to: Float.self))
             table.attention_forward(&parameters)
         }
     }

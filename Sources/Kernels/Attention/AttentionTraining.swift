@@ -7,6 +7,9 @@ package import Tensors
 extension ComputeContext {
     /// out = softmax(scale * q kᵀ) v, causal inside each segment; memory linear in the length of a segment.
     ///
+    /// Where the context computes in bfloat16, scaled queries, keys, values, probabilities and, in the backward, their
+    /// gradients are rounded to it as operands of products; scores, softmax and sums are float32.
+    ///
     /// Rows of `out` that no segment covers stay as they are. A segment's results depend on its rows alone, a row's on
     /// the rows it sees.
     ///
@@ -48,7 +51,8 @@ extension ComputeContext {
                     k_stride: Int64(k.stride), v_stride: Int64(v.stride), out_stride: Int64(out.stride),
                     rows: Int64(min(block, count - remaining * block)), first_position: Int64(remaining * block),
                     head_width: Int64(shape.headWidth), window: shape.windowOrEnd, scale: shape.scale,
-                    soft_cap: shape.softCapOrZero, scratch: scratch.assumingMemoryBound(to: Float.self))
+                    soft_cap: shape.softCapOrZero, bfloat16: computeType == .bfloat16 ? 1 : 0,
+                    scratch: scratch.assumingMemoryBound(to: Float.self))
                 table.attention_forward(&parameters)
                 return
             }
@@ -101,7 +105,7 @@ extension ComputeContext {
                 d_out_stride: Int64(dOut.stride), d_q_stride: Int64(dQ.stride), d_k_stride: Int64(dK.stride),
                 d_v_stride: Int64(dV.stride), first_query: Int64(queries.lowerBound),
                 query_count: Int64(queries.count), head_width: Int64(shape.headWidth), window: shape.windowOrEnd,
-                scale: shape.scale, soft_cap: shape.softCapOrZero,
+                scale: shape.scale, soft_cap: shape.softCapOrZero, bfloat16: computeType == .bfloat16 ? 1 : 0,
                 scratch: scratch.assumingMemoryBound(to: Float.self))
             table.attention_backward(&parameters)
             turns.take(turn, of: index * shape.keyValueHeads + keyHead) {

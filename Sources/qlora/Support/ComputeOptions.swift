@@ -3,7 +3,7 @@ internal import Kernels
 internal import ModelFiles
 internal import System
 
-/// `--compute`: the type of products with the frozen base.
+/// `--compute`: the type of products with the frozen base, and in attention.
 enum ComputeChoice: String, CaseIterable, ExpressibleByArgument {
     case auto, float32, bfloat16
 }

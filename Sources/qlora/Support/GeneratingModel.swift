@@ -14,7 +14,7 @@ struct GeneratingModelOptions: ParsableArguments {
     @Option(help: ArgumentHelp("A PEFT adapter directory. (default: none)", valueName: "dir"))
     var adapter: String?
 
-    @Option(help: "Type of products with the weights: auto, float32 or bfloat16.")
+    @Option(help: "Type of products with the weights and in attention: auto, float32 or bfloat16.")
     var compute = ComputeChoice.auto
 
     @OptionGroup(title: "Sampling") var sampling: SamplingOptions

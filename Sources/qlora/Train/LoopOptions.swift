@@ -70,7 +70,7 @@ struct LoopOptions: ParsableArguments {
 
     @Option(
         help:
-            "Type of products with the frozen base: auto, float32 or bfloat16. auto is bfloat16 where the processor multiplies it."
+            "Type of products with the frozen base and in attention: auto, float32 or bfloat16. auto is bfloat16 where the processor multiplies it."
     )
     var compute = ComputeChoice.auto
 
