@@ -143,7 +143,7 @@ let package = Package(
             dependencies: [
                 "System", "Tensors", "Kernels", "QuantFormats", "Datasets", "ModelFiles", "Adapters", "DecoderModels",
                 "AdapterStore", "Quantization", "Training", "Diagnostics", "Tokenizers", "TestSupport",
-            ], path: "Benchmarks", exclude: ["peers"], swiftSettings: optimized),
+            ], path: "Benchmarks", exclude: ["baselines", "peers"], swiftSettings: optimized),
         .testTarget(
             name: "SystemTests", dependencies: ["System", "TestSupport"], exclude: ["Fixtures"], swiftSettings: strict),
         .testTarget(

@@ -1,10 +1,13 @@
 """Training steps of PEFT + bitsandbytes and of qlora, same model, same settings, one after the other.
 
-    training.py MODEL QUANTIZED [--tokens 512] [--steps 4] [--recompute none|all] [--float32] [--qlora .build/release/qlora]
+    training.py MODEL QUANTIZED [--tokens 512] [--steps 4] [--recompute none|all] [--peer-recompute none|all] [--float32]
+                [--only qlora|peer] [--json FILE] [--qlora .build/release/qlora]
 
 MODEL is a bfloat16 checkpoint, QUANTIZED what `qlora quantize` made of it (Benchmarks checkpoint makes both from
 nothing). NF4 with double quantization, rank 16 on every linear, AdamW, one row of random tokens a step. The peer needs
 torch, transformers, peft and bitsandbytes. Printed: tokens/s of the median step after the first, and peak resident memory.
+
+On AVX2, both: QLORA_ISA=avx2 ATEN_CPU_CAPABILITY=avx2 DNNL_MAX_CPU_ISA=AVX2 training.py … --float32
 """
 
 import argparse
@@ -30,7 +33,7 @@ def peer(arguments):
         load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=compute)
     model = AutoModelForCausalLM.from_pretrained(
         arguments.model, dtype=compute, device_map="cpu", quantization_config=quantization)
-    if arguments.recompute == "all":
+    if arguments.peer_recompute == "all":
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
         model.enable_input_require_grads()
     model = get_peft_model(
@@ -83,24 +86,41 @@ def main():
     parser.add_argument("quantized")
     parser.add_argument("--tokens", type=int, default=512)
     parser.add_argument("--steps", type=int, default=4)
-    parser.add_argument("--recompute", default="none", choices=["none", "all"])
+    parser.add_argument("--recompute", default="none", choices=["none", "all"], help="of qlora")
+    parser.add_argument("--peer-recompute", default="none", choices=["none", "all"])
     parser.add_argument("--float32", action="store_true")
     parser.add_argument("--qlora", default=".build/release/qlora")
-    parser.add_argument("--peer-only", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--only", choices=["qlora", "peer"], help="run one of the two")
+    parser.add_argument("--json", help="write the figures to this file too")
+    parser.add_argument("--as-peer", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.peer_only:
+    if arguments.as_peer:
         return peer(arguments)
-    with tempfile.TemporaryDirectory() as folder:
-        ours = qlora(arguments, folder)
-    found = subprocess.run(
-        [sys.executable, __file__, *sys.argv[1:], "--peer-only"], check=True, stdout=subprocess.PIPE, text=True)
-    theirs = json.loads(found.stdout.strip().splitlines()[-1])
-    print(f"{os.path.basename(arguments.model)}, 1 x {arguments.tokens} tokens, recompute {arguments.recompute}")
-    for name, figures in (("qlora", ours), ("PEFT + bitsandbytes", theirs)):
-        print(f"  {name:20} {figures['tokens_per_second']:8.1f} tokens/s {figures['peak_mib']:7} MiB")
-    print(
-        f"  ratio                {ours['tokens_per_second'] / theirs['tokens_per_second']:8.2f} "
-        f"          {ours['peak_mib'] / theirs['peak_mib']:7.3f}")
+    compute = "float32" if arguments.float32 else "bfloat16"
+    print(f"{os.path.basename(arguments.model)}, 1 x {arguments.tokens} tokens, {compute}")
+    found = {}
+    if arguments.only != "peer":
+        with tempfile.TemporaryDirectory() as folder:
+            found["qlora"] = qlora(arguments, folder) | {"recompute": arguments.recompute}
+    if arguments.only != "qlora":
+        process = subprocess.run(
+            [sys.executable, __file__, *sys.argv[1:], "--as-peer"], check=True, stdout=subprocess.PIPE, text=True)
+        found["PEFT + bitsandbytes"] = json.loads(process.stdout.strip().splitlines()[-1]) | {
+            "recompute": arguments.peer_recompute}
+    for name, figures in found.items():
+        print(
+            f"  {name:20} {figures['tokens_per_second']:8.1f} tokens/s {figures['peak_mib']:7} MiB, recompute "
+            f"{figures['recompute']}")
+    if len(found) == 2:
+        ours, theirs = found.values()
+        print(
+            f"  ratio                {ours['tokens_per_second'] / theirs['tokens_per_second']:8.2f} "
+            f"          {ours['peak_mib'] / theirs['peak_mib']:7.3f}")
+    if arguments.json:
+        settings = {"model": os.path.basename(arguments.model), "tokens": arguments.tokens, "compute": compute}
+        with open(arguments.json, "w") as file:
+            json.dump(settings | {"results": found}, file, indent=2)
+            file.write("\n")
 
 
 if __name__ == "__main__":
