@@ -44,6 +44,14 @@ struct ConfigurationTests {
         #expect(configuration.windows == [nil, nil])
     }
 
+    @Test(
+        "A file that is silent about it rotates the family's share of a head's channels",
+        arguments: [("llama", 16), ("phi", 8), ("gpt_neox", 4), ("stablelm", 4), ("phi3", 16)])
+    func sharesOfChannels(family: String, width: Int) throws {
+        let text = Self.base.replacing("llama", with: family)
+        #expect(try read(text).rotaries[0].parameters.width == width)
+    }
+
     @Test("Qwen2 slides only where it is told to")
     func windows() throws {
         let qwen = Self.base.replacing("llama", with: "qwen2")
