@@ -5,12 +5,52 @@ package import Tensors
 /// A frozen linear with whatever an adapter adds to it. The model sees only this and never learns what the delta is.
 package struct AdaptedLinear: Sendable {
     package let site: AdapterSite
-    package let base: FrozenLinear
+    /// The matrices of the linear, their outputs one behind the other: one, or those that a delta sees as one.
+    package let parts: [FrozenLinear]
     package var delta: (any AdapterDelta)?
+    /// The type of the products with the base; nil for that of the context.
+    package var computeType: ComputeType?
 
     package init(path: String, base: FrozenLinear) {
-        site = AdapterSite(path: path, inputs: base.inputs, outputs: base.outputs)
-        self.base = base
+        self.init(site: AdapterSite(path: path, inputs: base.inputs, outputs: base.outputs), parts: [base])
+    }
+
+    package init(site: AdapterSite, parts: [FrozenLinear], computeType: ComputeType? = nil) {
+        guard parts.allSatisfy({ $0.inputs == site.inputs }), parts.reduce(0, { $0 + $1.outputs }) == site.outputs
+        else {
+            fatalError("the matrices of \(site.path) do not have \(site.inputs) inputs and \(site.outputs) outputs")
+        }
+        self.site = site
+        self.parts = parts
+        self.computeType = computeType
+    }
+
+    /// Whether the matrices are stored [inputs, outputs].
+    package var isTransposed: Bool { parts.contains(where: \.isTransposed) }
+
+    /// Each matrix with the columns of the output that it fills.
+    private var ranges: [(part: FrozenLinear, columns: Range<Int>)] {
+        var start = 0
+        return parts.map { part in
+            defer { start += part.outputs }
+            return (part, start..<start + part.outputs)
+        }
+    }
+
+    fileprivate func products(_ output: AdaptedOutput, _ term: LowRankTerm?) -> [ForwardProduct] {
+        if parts.count == 1 { return [parts[0].product(into: output.matrix, addend: output.addend, lowRank: term)] }
+        return ranges.map { part, columns in
+            part.product(
+                into: output.matrix.columns(columns), addend: output.addend?.columns(columns),
+                lowRank: term.map { LowRankTerm(left: $0.left, right: $0.right.rows(columns)) })
+        }
+    }
+
+    fileprivate func gradients(_ dY: FloatMatrix, _ term: LowRankTerm?) -> [GradientProduct] {
+        if parts.count == 1 { return [parts[0].gradient(dY, lowRank: term)] }
+        return ranges.map { part, columns in
+            part.gradient(dY.columns(columns), lowRank: columns.lowerBound == 0 ? term : nil)
+        }
     }
 
     /// Floats for each token that forward keeps for backward.
@@ -24,17 +64,17 @@ package struct AdaptedLinear: Sendable {
         Self.forward(x, [AdaptedOutput(self, .float32(y), addend: addend, saved: saved)], tokens, run)
     }
 
-    /// Several linears of one input, which is packed once.
+    /// Several linears of one input, which is packed once. All compute in one type.
     package static func forward(
         _ x: FloatMatrix, _ outputs: [AdaptedOutput], _ tokens: TokenLayout, _ run: AdapterRun
     ) {
         var work = AdapterWork(run)
         let terms = outputs.map { $0.linear.delta?.forward(x, saved: $0.saved, tokens, run, &work) }
         guard run.fewRows else {
-            let products = zip(outputs, terms).map { output, term in
-                output.linear.base.product(into: output.matrix, addend: output.addend, lowRank: term)
-            }
-            return run.context.forward(x, products, thin: work.thin, scratch: run.scratch.bytes)
+            let products = zip(outputs, terms).flatMap { output, term in output.linear.products(output, term) }
+            return run.context.forward(
+                x, products, thin: work.thin, computeType: outputs.first?.linear.computeType,
+                scratch: run.scratch.bytes)
         }
         forwardFewRows(x, outputs, terms, run)
     }
@@ -48,12 +88,16 @@ package struct AdaptedLinear: Sendable {
             guard let y = output.matrix.float32 else { fatalError("products of few rows make float32") }
             return y
         }
-        let bases = zip(outputs, results).map { ($0.linear.base, $1) }
-        context.forwardFewRows(x, bases.compactMap { $0.fewRowsProduct(into: $1) }, scratch: scratch)
+        let computeType = outputs.first?.linear.computeType
+        let bases = zip(outputs, results).flatMap { output, y in
+            output.linear.ranges.map { ($0.part, y.columns($0.columns)) }
+        }
+        context.forwardFewRows(
+            x, bases.compactMap { $0.fewRowsProduct(into: $1) }, computeType: computeType, scratch: scratch)
         let others = bases.filter { $0.0.isTransposed }.map {
             $0.product(into: .float32($1), addend: nil, lowRank: nil)
         }
-        if !others.isEmpty { context.forward(x, others, scratch: scratch) }
+        if !others.isEmpty { context.forward(x, others, computeType: computeType, scratch: scratch) }
         for (index, (output, y)) in zip(outputs, results).enumerated() {
             if let term = terms[index] {
                 let right = StoredMatrix(
@@ -82,12 +126,13 @@ package struct AdaptedLinear: Sendable {
         var work = AdapterWork(run)
         let terms = outputs.map { $0.linear.delta?.backward($0.matrix, x: x, saved: $0.saved, tokens, run, &work) }
         if let dX {
-            let products = zip(outputs, terms).map { output, term in
+            let products = zip(outputs, terms).flatMap { output, term in
                 let joins = output.linear.delta.map { !$0.finishesLater(tokens) } ?? false
-                return output.linear.base.gradient(output.matrix, lowRank: joins ? term : nil)
+                return output.linear.gradients(output.matrix, joins ? term : nil)
             }
             run.context.inputGradient(
-                products, thin: work.thin, outer: work.outer, into: dX, adding: adding, scratch: run.scratch.bytes)
+                products, thin: work.thin, outer: work.outer, into: dX, adding: adding,
+                computeType: outputs.first?.linear.computeType, scratch: run.scratch.bytes)
         } else {
             run.context.multiply(work.thin)
             run.context.accumulate(work.outer)

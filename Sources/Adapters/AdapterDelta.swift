@@ -7,8 +7,8 @@ package protocol AdapterDelta: Sendable {
     /// The `peft_type` of the kind, in lower case.
     static var name: String { get }
 
-    /// The delta of one entry of a set; gradients are added to `gradients`, an array laid out as the parameters.
-    init(_ adapters: AdapterSet, entry: Int, gradients: UnsafeMutablePointer<Float>?)
+    /// The delta of one copy of an entry of a set; gradients are added to `gradients`, an array laid out as the parameters.
+    init(_ adapters: AdapterSet, entry: Int, copy: Int, gradients: UnsafeMutablePointer<Float>?)
 
     /// Floats for each token that forward keeps for backward.
     var savedWidth: Int { get }

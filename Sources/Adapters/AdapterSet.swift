@@ -1,7 +1,8 @@
 package import Tensors
 
 /// The trainable parameters of one adapter: for each adapted site A [R, K] and B [N, R], all in one run of float32
-/// memory, so that the optimizer, clipping and checkpoints walk a single array.
+/// memory, so that the optimizer, clipping and checkpoints walk a single array. A site that stacks experts has E of each,
+/// one behind the other: A [E·R, K], B [E·N, R].
 package final class AdapterSet: @unchecked Sendable {
     // Unchecked: parameters change only between steps, on the thread that owns the set.
 
@@ -15,10 +16,10 @@ package final class AdapterSet: @unchecked Sendable {
         /// Index of the first element of A in the parameters; B follows it.
         package let offset: Int
 
-        /// Elements of A.
-        package var countA: Int { rank * site.inputs }
-        /// Elements of B.
-        package var countB: Int { rank * site.outputs }
+        /// Elements of A, all copies.
+        package var countA: Int { site.copies * rank * site.inputs }
+        /// Elements of B, all copies.
+        package var countB: Int { site.copies * rank * site.outputs }
     }
 
     package let entries: [Entry]
@@ -53,21 +54,34 @@ package final class AdapterSet: @unchecked Sendable {
     /// The index of the entry for a module path, nil where the module is not adapted.
     package func index(of path: String) -> Int? { indices[path] }
 
-    /// A [R, K] of an entry, in an array laid out as `parameters` (the parameters themselves, gradients, moments).
+    /// A [R, K] of an entry, or [E·R, K], in an array laid out as `parameters` (the parameters themselves, gradients,
+    /// moments).
     package func matrixA(_ index: Int, in array: UnsafeMutablePointer<Float>) -> FloatMatrix {
         let entry = entries[index]
-        return FloatMatrix(base: array + entry.offset, rows: entry.rank, columns: entry.site.inputs)
+        return FloatMatrix(
+            base: array + entry.offset, rows: entry.site.copies * entry.rank, columns: entry.site.inputs)
     }
 
-    /// B [N, R] of an entry, in an array laid out as `parameters`.
+    /// B [N, R] of an entry, or [E·N, R], in an array laid out as `parameters`.
     package func matrixB(_ index: Int, in array: UnsafeMutablePointer<Float>) -> FloatMatrix {
         let entry = entries[index]
-        return FloatMatrix(base: array + entry.offset + entry.countA, rows: entry.site.outputs, columns: entry.rank)
+        return FloatMatrix(
+            base: array + entry.offset + entry.countA, rows: entry.site.copies * entry.site.outputs,
+            columns: entry.rank)
     }
 
-    /// A [R, K] of an entry.
+    /// A and B of an entry, all copies.
     package func matrixA(_ index: Int) -> FloatMatrix { matrixA(index, in: memory.floats) }
-
-    /// B [N, R] of an entry.
     package func matrixB(_ index: Int) -> FloatMatrix { matrixB(index, in: memory.floats) }
+
+    /// A [R, K] and B [N, R] of one copy of an entry, in an array laid out as `parameters`.
+    package func matrices(_ index: Int, copy: Int, in array: UnsafeMutablePointer<Float>? = nil) -> (
+        a: FloatMatrix, b: FloatMatrix
+    ) {
+        let array = array ?? memory.floats, entry = entries[index], outputs = entry.site.outputs
+        return (
+            matrixA(index, in: array).rows(copy * entry.rank..<(copy + 1) * entry.rank),
+            matrixB(index, in: array).rows(copy * outputs..<(copy + 1) * outputs)
+        )
+    }
 }

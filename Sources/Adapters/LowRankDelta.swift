@@ -21,11 +21,11 @@ package struct LowRankDelta: AdapterDelta, @unchecked Sendable {
     private let dropout: Float
     private let site: Int
 
-    package init(_ adapters: AdapterSet, entry: Int, gradients: UnsafeMutablePointer<Float>?) {
-        a = adapters.matrixA(entry)
-        b = adapters.matrixB(entry)
-        dA = gradients.map { adapters.matrixA(entry, in: $0) }
-        dB = gradients.map { adapters.matrixB(entry, in: $0) }
+    package init(_ adapters: AdapterSet, entry: Int, copy: Int, gradients: UnsafeMutablePointer<Float>?) {
+        (a, b) = adapters.matrices(entry, copy: copy)
+        let own = gradients.map { adapters.matrices(entry, copy: copy, in: $0) }
+        dA = own?.a
+        dB = own?.b
         scaling = adapters.entries[entry].scaling
         dropout = adapters.dropout
         site = entry

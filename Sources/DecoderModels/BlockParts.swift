@@ -17,25 +17,34 @@ package struct BlockNorms: Sendable {
 
 /// Where each linear of a layer stands in the list of them; those a family lacks are nil.
 struct LinearPlaces: Sendable {
-    let query, key, value, queryKeyValue, gateUp, up: Int?
-    let output, down: Int
-    /// The projection that the activation is applied to; unused where `gateUp` is there.
-    let gate: Int
+    let query, key, value, queryKeyValue, router, sharedGate: Int?
+    let output: Int
+    /// What every token of the layer goes through; nil where there are experts alone.
+    let feedForward: FeedForward?
+
+    struct FeedForward: Sendable {
+        /// The projection that the activation is applied to; unused where `gateUp` is there.
+        let gate: Int
+        let up, gateUp: Int?
+        let down: Int
+    }
 
     init(_ linears: [LayerLinear]) {
         func place(_ role: LayerLinear.Role) -> Int? { linears.firstIndex { $0.role == role } }
-        guard let output = place(.output), let down = place(.down), let gate = place(.gate) ?? place(.gateUp) else {
-            fatalError("a layer lacks a projection that every layer has")
-        }
+        guard let output = place(.output) else { fatalError("a layer has no output projection") }
         query = place(.query)
         key = place(.key)
         value = place(.value)
         queryKeyValue = place(.queryKeyValue)
-        gateUp = place(.gateUp)
-        up = place(.up)
+        router = place(.router)
+        sharedGate = place(.sharedGate)
         self.output = output
-        self.down = down
-        self.gate = gate
+        feedForward =
+            if let gate = place(.gate) ?? place(.gateUp), let down = place(.down) {
+                FeedForward(gate: gate, up: place(.up), gateUp: place(.gateUp), down: down)
+            } else {
+                nil
+            }
     }
 }
 

@@ -3,7 +3,8 @@ package import Kernels
 package import Layers
 package import Tensors
 
-/// One layer: h += o(attention(rotate(q, k), v)); h += down(act(gate) · up), each of the normalised residual stream.
+/// One layer: h += o(attention(rotate(q, k), v)); h += down(act(gate) · up), each of the normalised residual stream. Experts
+/// may stand in the place of the latter (`SparseBlock.swift`).
 ///
 /// What a family has differently stands in the parts: norms that are nil are not applied, a parallel block feeds both
 /// branches from the same residual stream. Forward and backward stand side by side; what passes between them is
@@ -17,10 +18,12 @@ package struct DecoderBlock {
     /// nil where queries and keys are not rotated.
     package let rotary: RotaryEmbedding?
     let design: BlockDesign
+    /// The experts that stand in the place of the feed-forward layer; nil where it is dense.
+    package private(set) var experts: SparseFeedForward?
 
     init(
         norms: BlockNorms, linears: [AdaptedLinear], places: LinearPlaces, attention: AttentionShape,
-        rotary: RotaryEmbedding?, design: BlockDesign
+        rotary: RotaryEmbedding?, design: BlockDesign, experts: SparseFeedForward?
     ) {
         self.norms = norms
         self.linears = linears
@@ -28,21 +31,27 @@ package struct DecoderBlock {
         self.attention = attention
         self.rotary = rotary
         self.design = design
+        self.experts = experts
     }
 
     /// The linears that share an input.
     package var groups: [[AdaptedLinear]] {
         let attention = [places.queryKeyValue, places.query, places.key, places.value].compactMap(\.self)
-        let feedForward = places.gateUp.map { [$0] } ?? [places.gate, places.up].compactMap(\.self)
-        return [attention, [places.output], feedForward, [places.down]].map { $0.map { linears[$0] } }
+        let feedForward = places.feedForward.map { places in
+            [places.gateUp.map { [$0] } ?? [places.gate, places.up].compactMap(\.self), [places.down]]
+        }
+        let single = [places.router, places.sharedGate].compactMap { $0.map { [$0] } }
+        let groups = [attention, [places.output]] + (feedForward ?? []) + single
+        return groups.map { $0.map { linears[$0] } } + (experts?.groups ?? [])
     }
 
     /// Whether any linear of the layer has an adapter.
-    package var isAdapted: Bool { linears.contains { $0.delta != nil } }
+    package var isAdapted: Bool { linears.contains { $0.delta != nil } || experts?.isAdapted ?? false }
 
-    /// Replaces each linear by what `transform` makes of it.
-    package mutating func updateLinears(_ transform: (AdaptedLinear) -> AdaptedLinear) {
-        linears = linears.map(transform)
+    /// Replaces each linear by what `transform` makes of it as the copy with that index, 0 outside of stacked experts.
+    package mutating func updateLinears(_ transform: (AdaptedLinear, _ copy: Int) -> AdaptedLinear) {
+        linears = linears.map { transform($0, 0) }
+        experts?.updateLinears(transform)
     }
 
     /// `result` [M, C] from `input` [M, C], which stays as it is unless `result` is the same memory.
@@ -68,13 +77,25 @@ package struct DecoderBlock {
             into: memory.middle, memory, tokens, run)
     }
 
-    /// `result` = middle + down(act(gate) · up).
+    /// `result` = middle + down(act(gate) · up), or middle + what experts give.
     func feedForward(
         _ input: FloatMatrix, into result: FloatMatrix, _ memory: BlockMemory, _ shared: SharedMemory,
         _ tokens: TokenLayout, _ run: AdapterRun
     ) {
-        let context = run.context
-        let x = feedForwardInput(input, memory, shared, context, isFirst: false)
+        let x = feedForwardInput(input, memory, shared, run.context, isFirst: false)
+        if let experts { return sparseForward(experts, x, into: result, memory, shared, tokens, run) }
+        guard let places = places.feedForward else { fatalError("a layer has neither projections nor experts") }
+        activatedProducts(places, x, memory, shared, tokens, run)
+        addBranch(
+            places.down, shared.activated, memory.feedForwardOutput, norms.feedForwardOutput, to: memory.middle,
+            into: result, memory, tokens, run)
+    }
+
+    /// What `down` reads, act(gate(x)) · up(x), in the shared memory.
+    func activatedProducts(
+        _ places: LinearPlaces.FeedForward, _ x: FloatMatrix, _ memory: BlockMemory, _ shared: SharedMemory,
+        _ tokens: TokenLayout, _ run: AdapterRun
+    ) {
         if let gateUp = places.gateUp, let both = memory.gateUp {
             apply([(gateUp, .float32(both))], x, memory, tokens, run)
         } else {
@@ -82,10 +103,7 @@ package struct DecoderBlock {
             if let up = places.up, let product = memory.up { products.append((up, product)) }
             apply(products, x, memory, tokens, run)
         }
-        context.activate(design.activation, gate: memory.gate, up: memory.up, into: shared.activated)
-        addBranch(
-            places.down, shared.activated, memory.feedForwardOutput, norms.feedForwardOutput, to: memory.middle,
-            into: result, memory, tokens, run)
+        run.context.activate(design.activation, gate: memory.gate, up: memory.up, into: shared.activated)
     }
 
     /// Turns dH [M, C], the gradient with respect to the layer's result, into that with respect to `input`, and adds
@@ -130,25 +148,38 @@ package struct DecoderBlock {
         _ dH: FloatMatrix, _ input: FloatMatrix, _ memory: BlockMemory, _ shared: SharedMemory,
         _ gradients: GradientMemory, _ tokens: TokenLayout, _ run: AdapterRun
     ) {
+        let dBranch = branchGradient(dH, memory.feedForwardOutput, norms.feedForwardOutput, gradients, run.context)
+        let x = feedForwardInput(input, memory, shared, run.context, isFirst: true)
+        let readsStream = norms.feedForward == nil && !design.sharesInput
+        let target = readsStream ? dH : gradients.normed
+        if let experts {
+            sparseBackward(experts, dBranch, x: x, into: target, memory, shared, gradients, tokens, run)
+        } else if let places = places.feedForward {
+            activatedBackward(
+                places, dBranch, x: x, into: target, adding: readsStream, memory, shared, gradients, tokens, run)
+        }
+    }
+
+    /// From dY, the gradient of what `down` gives, to that of x: written to dX, or added.
+    func activatedBackward(
+        _ places: LinearPlaces.FeedForward, _ dY: FloatMatrix, x: FloatMatrix, into dX: FloatMatrix, adding: Bool,
+        _ memory: BlockMemory, _ shared: SharedMemory, _ gradients: GradientMemory, _ tokens: TokenLayout,
+        _ run: AdapterRun
+    ) {
         let context = run.context
         context.activate(design.activation, gate: memory.gate, up: memory.up, into: shared.activated)
-        let dBranch = branchGradient(dH, memory.feedForwardOutput, norms.feedForwardOutput, gradients, context)
         applyBackward(
-            [(places.down, dBranch)], x: shared.activated, into: gradients.activated, adding: false, memory, tokens, run
-        )
+            [(places.down, dY)], x: shared.activated, into: gradients.activated, adding: false, memory, tokens, run)
         // Gradients take the place of what they are made of: of gate and up, or, where those are bfloat16, of the gradient
         // and the activations that have served their purpose.
         let dGate = memory.gate.float32 ?? gradients.activated
         let dUp = memory.up.map { $0.float32 ?? shared.activated }
         context.activateBackward(
             design.activation, gradients.activated, gate: memory.gate, up: memory.up, into: dGate, dUp)
-        let x = feedForwardInput(input, memory, shared, context, isFirst: true)
-        let readsStream = norms.feedForward == nil && !design.sharesInput
-        let target = readsStream ? dH : gradients.normed
         var products = [(places.gate, dGate)]
         if let up = places.up, let dUp { products.append((up, dUp)) }
         if let gateUp = places.gateUp, let both = memory.gateUp { products = [(gateUp, both)] }
-        applyBackward(products, x: x, into: target, adding: readsStream, memory, tokens, run)
+        applyBackward(products, x: x, into: dX, adding: adding, memory, tokens, run)
     }
 
     /// Takes the gradient of the feed-forward layer's input through its norm to dH.

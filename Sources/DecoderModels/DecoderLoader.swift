@@ -13,9 +13,10 @@ extension DecoderModel {
     package static func load(_ directory: ModelDirectory) throws(Failure) -> DecoderModel {
         let reader = ConfigurationReader(fields: directory.configuration, file: directory.configurationFile)
         let configuration = try Architectures.configuration(reader)
-        var loader = Loader(checkpoint: directory.checkpoint, shape: configuration)
+        let checkpoint = try configuration.separatingExperts(directory.checkpoint)
+        var loader = Loader(checkpoint: checkpoint, shape: configuration)
         let model = try loader.model()
-        try directory.checkpoint.checkNothingElse(than: loader.expected)
+        try checkpoint.checkNothingElse(than: loader.expected)
         return model
     }
 }
@@ -62,15 +63,66 @@ private struct Loader {
     }
 
     private mutating func block(_ layer: Int, _ rotaries: [RotaryEmbedding]) throws(Failure) -> DecoderBlock {
-        let path = shape.layerModule(layer), specifications = shape.linears
+        let path = shape.layerModule(layer), specifications = shape.linears(of: layer)
         var linears: [AdaptedLinear] = []
-        for linear in specifications { linears.append(try self.linear("\(path).\(linear.name)", linear)) }
+        for linear in specifications {
+            if let experts = shape.experts(of: layer), linear.role == .router {
+                linears.append(try router(experts, path))
+            } else {
+                linears.append(try self.linear("\(path).\(linear.name)", linear))
+            }
+        }
         return DecoderBlock(
             norms: try norms(path), linears: linears, places: LinearPlaces(specifications),
             attention: AttentionShape(
                 queryHeads: shape.queryHeads, keyValueHeads: shape.keyValueHeads, headWidth: shape.headWidth,
                 scale: shape.attentionScales[layer], window: shape.windows[layer], softCap: shape.scoreCap),
-            rotary: shape.rotaryOfLayer[layer].map { rotaries[$0] }, design: BlockDesign(shape))
+            rotary: shape.rotaryOfLayer[layer].map { rotaries[$0] }, design: BlockDesign(shape),
+            experts: try shape.experts(of: layer).map { (design) throws(Failure) in try experts(design, path) })
+    }
+
+    /// The router of a layer. It chooses, so it computes in float32 whatever the type of other products is.
+    private mutating func router(_ design: ExpertsDesign, _ path: String) throws(Failure) -> AdaptedLinear {
+        let names = design.names, module = "\(path).\(names.oldRouter)"
+        let site = AdapterSite(
+            path: "\(path).\(names.router)", inputs: shape.width, outputs: design.count,
+            role: .router(oldPath: names.oldRouter == names.router ? nil : module))
+        return AdaptedLinear(
+            site: site, parts: [try frozen(module, rows: design.count, columns: shape.width)], computeType: .float32)
+    }
+
+    private mutating func experts(_ design: ExpertsDesign, _ path: String) throws(Failure) -> SparseFeedForward {
+        let names = design.names
+        let stack = (path: "\(path).\(names.experts)", role: AdapterSite.ExpertRole.stack(count: design.count))
+        let gateUpSite = AdapterSite(
+            path: "\(stack.path).\(ExpertNames.stackedGateUp)", inputs: shape.width, outputs: 2 * design.width,
+            role: stack.role)
+        let downSite = AdapterSite(
+            path: "\(stack.path).\(ExpertNames.stackedDown)", inputs: design.width, outputs: shape.width,
+            role: stack.role)
+        var experts: [SparseFeedForward.Expert] = []
+        for index in 0..<design.count {
+            let module = "\(path).\(names.oldExperts).\(index)"
+            func site(_ name: String, _ inputs: Int, _ outputs: Int) -> AdapterSite {
+                AdapterSite(path: "\(module).\(name)", inputs: inputs, outputs: outputs, role: .expert)
+            }
+            let gate = try frozen("\(module).\(names.gate)", rows: design.width, columns: shape.width)
+            let up = try frozen("\(module).\(names.up)", rows: design.width, columns: shape.width)
+            let down = try frozen("\(module).\(names.down)", rows: shape.width, columns: design.width)
+            experts.append(
+                SparseFeedForward.Expert(
+                    gate: AdaptedLinear(site: site(names.gate, shape.width, design.width), parts: [gate]),
+                    up: AdaptedLinear(site: site(names.up, shape.width, design.width), parts: [up]),
+                    down: AdaptedLinear(site: site(names.down, design.width, shape.width), parts: [down]),
+                    stackedGateUp: AdaptedLinear(site: gateUpSite, parts: [gate, up]),
+                    stackedDown: AdaptedLinear(site: downSite, parts: [down])))
+        }
+        return SparseFeedForward(design: design, activation: shape.activation, experts: experts)
+    }
+
+    private mutating func frozen(_ path: String, rows: Int, columns: Int) throws(Failure) -> FrozenLinear {
+        let matrix = try matrix(path, rows: rows, columns: columns)
+        return FrozenLinear(matrix: matrix, owner: Array(owners.suffix(1)))
     }
 
     private mutating func norms(_ path: String) throws(Failure) -> BlockNorms {

@@ -35,8 +35,16 @@ package final class DecoderModel {
         self.owners = owners
     }
 
-    /// The linears an adapter may be attached to, in the order of the reference's modules; the head comes last.
-    package var sites: [AdapterSite] { blocks.flatMap { $0.linears.map(\.site) } + [head.site] }
+    /// The linears an adapter may be attached to, in the order in which PEFT adapts them: modules as the reference has them,
+    /// the head, parameters (routers and stacked experts); then the linears of single experts.
+    package var sites: [AdapterSite] {
+        let linears = blocks.flatMap { $0.linears.map(\.site) }
+        let parameters = blocks.flatMap { block in
+            block.linears.map(\.site).filter { $0.role != nil } + (block.experts?.stackedSites ?? [])
+        }
+        return linears.filter { $0.role == nil } + [head.site] + parameters
+            + blocks.flatMap { $0.experts?.singleSites ?? [] }
+    }
 
     /// The residual stream [M, C] that the first layer reads.
     ///
@@ -54,15 +62,15 @@ package final class DecoderModel {
 
     /// Attaches an adapter; with `gradients`, an array laid out as its parameters, passes may train it.
     package func attach(_ adapters: AdapterSet, gradients: UnsafeMutablePointer<Float>?) {
-        func adapted(_ linear: AdaptedLinear) -> AdaptedLinear {
-            var copy = linear
-            copy.delta = adapters.index(of: linear.site.path).map {
-                LowRankDelta(adapters, entry: $0, gradients: gradients)
+        func adapted(_ linear: AdaptedLinear, copy: Int) -> AdaptedLinear {
+            var adapted = linear
+            adapted.delta = adapters.index(of: linear.site.path).map {
+                LowRankDelta(adapters, entry: $0, copy: copy, gradients: gradients)
             }
-            return copy
+            return adapted
         }
         for index in blocks.indices { blocks[index].updateLinears(adapted) }
-        head = adapted(head)
+        head = adapted(head, copy: 0)
         self.adapters = adapters
     }
 
@@ -75,7 +83,7 @@ package final class DecoderModel {
     }
 
     /// Whether linears of the layers are stored [inputs, outputs].
-    package var storesTransposed: Bool { blocks.contains { $0.linears.contains { $0.base.isTransposed } } }
+    package var storesTransposed: Bool { blocks.contains { $0.linears.contains(where: \.isTransposed) } }
 
     /// The lowest layer with an adapter; the layer count where only the head has one, nil without any.
     package var lowestAdaptedLayer: Int? {
@@ -84,7 +92,7 @@ package final class DecoderModel {
 
     /// The widest input or output of the layers' linears, which sizes the scratch of their products.
     package var largestBlockDimension: Int {
-        (blocks.first?.linears ?? []).reduce(configuration.width) {
+        blocks.flatMap(\.linears).reduce(max(configuration.width, configuration.experts?.width ?? 0)) {
             max($0, $1.site.inputs, $1.site.outputs)
         }
     }

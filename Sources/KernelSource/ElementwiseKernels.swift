@@ -24,6 +24,7 @@ package func fillElementwiseKernels(_ table: UnsafeMutablePointer<qk_elementwise
     table.pointee.activate_backward = activateBackward
     table.pointee.soft_cap = softCap
     table.pointee.dropout = dropout
+    table.pointee.dot = dot
     table.pointee.sum_of_squares = sumOfSquares
     table.pointee.first_with_exponent32 = firstWithExponent32
     table.pointee.first_with_exponent16 = firstWithExponent16
@@ -136,4 +137,8 @@ private func widenBFloat16(_ x: UnsafePointer<UInt16>, _ y: UnsafeMutablePointer
         y[at] = Float(bitPattern: UInt32(x[at]) &<< 16)
         at &+= 1
     }
+}
+
+private func dot(_ x: UnsafePointer<Float>, _ y: UnsafePointer<Float>, _ count: Int64) -> Float {
+    sumOverRow(Int(count)) { at, valid, sum in qv_multiply_add(lanes(x + at, valid), lanes(y + at, valid), sum) }
 }

@@ -29,7 +29,7 @@ package struct ModelInspection: Sendable {
     /// - Throws: `Failure` of kind `badData` where tensors are missing, unexpected or of another shape or format.
     package init(_ model: ModelDirectory) throws(Failure) {
         self.model = model
-        let checkpoint = model.checkpoint
+        var checkpoint = model.checkpoint
         let reader = ConfigurationReader(fields: model.configuration, file: model.configurationFile)
         let configuration: DecoderConfiguration
         do throws(Failure) {
@@ -46,13 +46,14 @@ package struct ModelInspection: Sendable {
             return
         }
         unsupported = nil
+        checkpoint = try configuration.separatingExperts(checkpoint)
         var found: [Weight] = []
         var expected: [String] = []
         let names = StoredNames(configuration, checkpoint)
         for weight in configuration.weights {
             let module = names.stored(weight.module)
             switch weight.role {
-            case .embedding, .head, .linear:
+            case .embedding, .head, .linear, .expert:
                 let isTransposed = weight.isTransposed && !checkpoint.isQuantized(module: module)
                 let shape = isTransposed ? weight.plainShape : weight.shape
                 let matrix = try checkpoint.storedMatrix(
@@ -63,7 +64,7 @@ package struct ModelInspection: Sendable {
                         name: matrix.sourceTensors[0], format: matrix.format, shape: shape,
                         blockSize: matrix.blockSize, isDoubleQuantized: matrix.isDoubleQuantized,
                         byteCount: matrix.byteCount, tensors: matrix.sourceTensors))
-            case .positions, .bias, .norm:
+            case .positions, .bias, .norm, .router:
                 let tensor = try checkpoint.requiredTensor(named: names.tensor(weight))
                 guard tensor.shape == weight.shape else {
                     throw Failure(

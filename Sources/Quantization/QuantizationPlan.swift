@@ -39,7 +39,7 @@ struct QuantizationPlan {
     /// - Throws: `Failure`: 64 a pattern that matches nothing, 69 a linear of a type that is not quantized, 65 one that
     ///   is no matrix.
     init(_ model: ModelDirectory, roles: WeightRoles, options: QuantizationOptions) throws(Failure) {
-        let checkpoint = model.checkpoint
+        let checkpoint = roles.checkpoint
         let modules = checkpoint.tensorNames.filter { $0.hasSuffix(".weight") }.map { String($0.dropLast(7)) }
         let filter = try ModuleFilter(options.keep, option: "--keep", modules: modules)
         var items: [Item] = []
@@ -50,7 +50,10 @@ struct QuantizationPlan {
             var format: QuantFormat?
             if let module, roles.linears.contains(module) {
                 format = filter.matches(module) ? nil : options.format
-                if format == nil { kept.append(module) }
+                // transformers leaves experts as they are by itself, and older versions by the path of all of a layer.
+                if format == nil, !kept.contains(roles.experts[module] ?? "") {
+                    kept.append(roles.experts[module] ?? module)
+                }
             } else if let module, module == roles.embedding {
                 format = filter.matches(module) ? nil : options.embeddingFormat
             } else if module == roles.head {
@@ -68,7 +71,9 @@ struct QuantizationPlan {
         // The list replaces what transformers leaves alone by itself, so the head is in it even if it is tied.
         keptLinears = kept.contains(roles.head) ? kept : kept + [roles.head]
         hasTargets = items.contains { $0.target != nil }
-        isReadByTransformers = options.isReadByTransformers && roles.areQuantizedByTransformers
+        isReadByTransformers =
+            options.isReadByTransformers && roles.areQuantizedByTransformers
+            && !items.contains { $0.target != nil && roles.experts[String($0.tensor.name.dropLast(7))] != nil }
         let embedding = checkpoint.tensor(named: roles.embedding + ".weight")
         keptEmbedding = items.contains { $0.tensor.name == embedding?.name && $0.target == nil } ? embedding : nil
     }

@@ -4,8 +4,12 @@ package import System
 
 /// Which stored weights of a model are linears that a base in few bits quantizes, and which is its embedding table.
 package struct WeightRoles: Sendable {
-    /// Stored modules of the linears inside the layers.
+    /// The weights, experts that are stored together apart.
+    package let checkpoint: Checkpoint
+    /// Stored modules of the linears inside the layers, those of experts included.
     package let linears: Set<String>
+    /// Those of experts, each with the path of the experts of its layer.
+    package let experts: [String: String]
     /// Whether linears are stored [inputs, outputs]; quantized they are [outputs, inputs] in every family.
     package let areTransposed: Bool
     /// Whether transformers + bitsandbytes hold these linears in 4 bits.
@@ -24,7 +28,7 @@ package struct WeightRoles: Sendable {
     package init(_ model: ModelDirectory) throws(Failure) {
         let reader = ConfigurationReader(fields: model.configuration, file: model.configurationFile)
         let configuration = try Architectures.configuration(reader)
-        let checkpoint = model.checkpoint
+        checkpoint = try configuration.separatingExperts(model.checkpoint)
         let stored = StoredNames(configuration, checkpoint)
         embedding = stored.embedding
         head = configuration.names.head
@@ -32,7 +36,13 @@ package struct WeightRoles: Sendable {
         areTransposed = configuration.storesTransposed
         areQuantizedByTransformers = configuration.isQuantizedByTransformers
         let weights = configuration.weights
-        linears = Set(weights.filter { $0.role == .linear }.map { stored.stored($0.module) })
+        linears = Set(weights.filter { $0.role == .linear || $0.role == .expert }.map { stored.stored($0.module) })
+        experts = Dictionary(
+            uniqueKeysWithValues: weights.filter { $0.role == .expert }.map { weight in
+                let module = stored.stored(weight.module)
+                // An index and the name of a projection end the path.
+                return (module, module.split(separator: ".").dropLast(2).joined(separator: "."))
+            })
         let names = weights.map(stored.tensor)
         try checkpoint.check(expected: names, ignored: stored.ignored)
         for (weight, name) in zip(weights, names) {

@@ -49,7 +49,6 @@ struct AdapterConfigurationTests {
         ("\"init_lora_weights\":\"pissa\"", "init_lora_weights = \"pissa\""),
         ("\"init_lora_weights\":\"olora\"", "init_lora_weights = \"olora\""),
         ("\"layer_replication\":[[0,4],[2,5]]", "layer_replication = [[0,4],[2,5]]"),
-        ("\"target_parameters\":[\"mlp.experts.down_proj\"]", "target_parameters = [\"mlp.experts.down_proj\"]"),
         ("\"trainable_token_indices\":[1]", "trainable_token_indices = [1]"),
         ("\"use_qalora\":true", "use_qalora = true"),
         ("\"qalora_group_size\":32", "qalora_group_size = 32"),

@@ -27,9 +27,9 @@ final class ModelBench {
     }
 
     /// Attaches PEFT's adapter of the fixture, read by our own reader.
-    func attachAdapter(gradients wanted: Bool, dropout: Float = 0) throws {
+    func attachAdapter(_ name: String = "adapter", gradients wanted: Bool, dropout: Float = 0) throws {
         let loaded = try AdapterDirectory.read(
-            "\(Fixtures.modelsDirectory)/\(fixture.name)/adapter", sites: model.sites, outputHead: model.head.site.path
+            "\(fixture.directory)/\(name)", sites: model.sites, outputHead: model.head.site.path
         ).parameters
         adapters = AdapterSet(
             sites: loaded.entries.map { ($0.site, $0.rank, $0.scaling) }, dropout: dropout)
@@ -41,7 +41,8 @@ final class ModelBench {
 
     /// One optimizer step's gradients over micro-batches; returns the mean loss.
     func runStep(
-        _ batches: [[SequenceInput]], recompute: TrainingPass.Recompute, dropout: DropoutStream? = nil
+        _ batches: [[SequenceInput]], recompute: TrainingPass.Recompute, dropout: DropoutStream? = nil,
+        balance: RouterBalance? = nil
     ) -> Double {
         gradients.floats.update(repeating: 0, count: adapters.parameterCount)
         let all = batches.flatMap { $0 }
@@ -50,8 +51,14 @@ final class ModelBench {
             model, capacity: all.reduce(0) { $0 + $1.ids.count }, largestSequence: all.map(\.ids.count).max() ?? 1,
             recompute: recompute, context: context)
         var loss = 0.0
+        if let balance, batches.count > 1 {
+            for batch in batches { pass.count(TokenBatch(batch), dropout: dropout, into: balance) }
+            balance.complete()
+        }
         for batch in batches {
-            for sequence in pass.run(TokenBatch(batch), gradientScale: 1 / Float(supervised), dropout: dropout) {
+            for sequence in pass.run(
+                TokenBatch(batch), gradientScale: 1 / Float(supervised), dropout: dropout, balance: balance)
+            {
                 loss += sequence.loss
             }
         }
@@ -69,6 +76,48 @@ final class ModelBench {
             part == .A
             ? adapters.matrixA(entry, in: gradients.floats) : adapters.matrixB(entry, in: gradients.floats)
         return Array(UnsafeBufferPointer(start: matrix.base, count: matrix.count))
+    }
+
+    /// The gradients of an entry under the names and in the order of elements that PEFT gives them: experts of a stack as
+    /// parameters of PEFT's module have them.
+    func storedGradients(_ entry: Int) -> [(name: String, values: [Float])] {
+        let site = adapters.entries[entry].site, rank = adapters.entries[entry].rank
+        guard let module = site.stackModule else {
+            return ReferenceAdapter.Part.allCases.map { ("\(site.path).\($0.rawValue)", gradient(entry, $0)) }
+        }
+        // The last parameter of a module is PEFT's outer one.
+        let isInner = adapters.entries.contains {
+            $0.site.stackModule == module && site.path.hasSuffix("gate_up_proj") && $0.site.path != site.path
+        }
+        let path = module + (isInner ? ".base_layer" : ""), b = gradient(entry, .B), columns = rank * site.copies
+        let mixed = (0..<b.count).map { index in
+            let output = index / columns, component = index % columns / site.copies, copy = index % site.copies
+            return b[(copy * site.outputs + output) * rank + component]
+        }
+        return [("\(path).A", gradient(entry, .A)), ("\(path).B", mixed)]
+    }
+
+    /// Compares the gradients of all entries with those of PEFT under a prefix, and returns how many matrices that were.
+    func expectGradients(_ prefix: String, tolerance: Double) throws -> Int {
+        var count = 0
+        for index in adapters.entries.indices {
+            for (name, found) in storedGradients(index) {
+                let expected = try #require(fixture.expected["\(prefix).\(name)"], "\(name)")
+                #expect(expected.values.count == found.count)
+                let difference = Self.relativeDifference(found, expected.values)
+                #expect(difference < tolerance, "\(fixture.name) \(prefix).\(name): \(difference)")
+                count += 1
+            }
+        }
+        return count
+    }
+
+    /// Relative Frobenius norm of a difference.
+    static func relativeDifference(_ found: [Float], _ expected: [Float]) -> Double {
+        func square(_ value: Double) -> Double { value * value }
+        let difference = zip(found, expected).reduce(0.0) { $0 + square(Double($1.0) - Double($1.1)) }
+        let size = expected.reduce(0.0) { $0 + square(Double($1)) }
+        return (difference / max(size, 1e-60)).squareRoot()
     }
 
     /// Compares the logits of every row with those of transformers, relative to the largest of them.

@@ -33,7 +33,7 @@ import Testing
                 let isLinear = roles.linears.contains(module), isTable = module == roles.embedding
                 let format = isLinear ? variant.format : isTable ? variant.embeddings : nil
                 #expect(tensor.isQuantized == (format != nil), "\(tensor.name)")
-                let original = try source.checkpoint.requiredTensor(named: tensor.name)
+                let original = try roles.checkpoint.requiredTensor(named: tensor.name)
                 let stored = try storedBytes(model.checkpoint, tensor.name)
                 #expect(tensor.sha256 == stored.withUnsafeBytes { SHA256.hexadecimalDigest(of: $0) })
                 guard let format else {

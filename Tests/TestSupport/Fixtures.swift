@@ -23,6 +23,9 @@ package enum Fixtures {
         !modelNames.contains($0) && access("\(modelsDirectory)/\($0)/config.json", F_OK) == 0
     }
 
+    /// The names of those with experts.
+    package static let mixtureNames = familyNames.filter { $0.hasPrefix("mixtral") || $0.contains("moe") }
+
     /// All bytes of a file.
     package static func bytes(_ path: String) throws(Failure) -> [UInt8] {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)

@@ -13,6 +13,9 @@ package struct GoldenModel: Sendable {
     package let loss: Double
     package let adaptedLoss: Double
     package let supervisedTokenCount: Int
+    /// Of a mixture of experts: the routers' loss over all rows with the adapter, and what it is multiplied with in
+    /// `auxiliary.SITE.A` and `.B`.
+    package let auxiliaryLoss: (value: Double, coefficient: Double)?
     /// `row.N.logits` [T, V], `row.N.logprobs` [T−1], `adapted.row.N.logits`, `gradient.SITE.A` and `gradient.SITE.B`.
     package let expected: [String: ReferenceTensor]
 
@@ -28,6 +31,9 @@ package struct GoldenModel: Sendable {
         loss = document["loss"]?.double ?? .nan
         adaptedLoss = document["adapted_loss"]?.double ?? .nan
         supervisedTokenCount = document["supervised_tokens"]?.integer ?? 0
+        auxiliaryLoss = document["auxiliary_loss"]?.double.flatMap { value in
+            document["auxiliary_coefficient"]?.double.map { (value, $0) }
+        }
         expected = try Fixtures.tensors(directory + "/expected.safetensors")
     }
 }

@@ -5,8 +5,11 @@
 For each model of Tests/DecoderModelsTests/Fixtures (or those named): logits of float32 weights; 20 training steps from an
 adapter that PEFT wrote (rank 4, all-linear, three rows of 5 to 21 tokens a step, AdamW at 5e-3, gradients clipped to 1),
 losses step by step and the final adapter, loaded by PEFT; logits of the model quantized to NF4 by us and by transformers +
-bitsandbytes, both opened by both; three training steps on that base. Falcon's linears are of a class that transformers
-leaves in full precision: there the oracle's weights go through bitsandbytes' functions one by one.
+bitsandbytes, both opened by both; three training steps on that base. Falcon's linears and experts are left in full
+precision by transformers: there the oracle's weights go through bitsandbytes' functions one by one.
+
+Mixtures of experts are adapted in experts and routers too, and train 20 further steps with the routers' loss (times 0.05):
+one step is one batch of padded rows to transformers, whose own loss it is; ours is cut into a batch for each row.
 
 Allowed: logits 1e-4 of the largest, losses 1e-4 relative, adapter tensors 1e-3 in relative Frobenius norm.
 """
@@ -18,6 +21,8 @@ import common
 STEPS, QUANTIZED_STEPS = 20, 3
 LOGIT_TOLERANCE, LOSS_TOLERANCE, TENSOR_TOLERANCE = 1e-4, 1e-4, 1e-3
 OPTIONS = {"attn_implementation": "eager"}  # the only attention that every family has
+MIXTURES = ("mixtral", "qwen2_moe", "qwen3_moe", "olmoe")
+ROUTER_WEIGHT = 0.05
 
 
 def rows_of(vocabulary):
@@ -37,7 +42,21 @@ def loss_of(model, rows):
     return total / count
 
 
-def peft_losses(model, rows, steps):
+def whole_loss(model, rows):
+    """transformers' loss of one batch, the routers' included."""
+    import torch
+
+    longest = max(map(len, rows))
+
+    def padded(value):
+        return torch.tensor([row + [value] * (longest - len(row)) for row in rows])
+
+    mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in rows])
+    return model(
+        input_ids=padded(0), attention_mask=mask, labels=padded(-100), output_router_logits=True, use_cache=False).loss
+
+
+def peft_losses(model, rows, steps, loss_of=loss_of):
     import torch
 
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -53,15 +72,16 @@ def peft_losses(model, rows, steps):
     return losses
 
 
-def our_losses(arguments, base, rows, initial, output, steps):
+def our_losses(arguments, base, rows, initial, output, steps, router_weight=0):
     data = output.parent / "train.jsonl"
     common.write_rows(data, rows * steps)
     common.qlora(
         arguments, "train", "--model", base, "--data", data, "-o", common.fresh(output), "--init-adapter", initial,
         "--compute", "float32", "--data-order", "sequential", "--eval-split", "0", "--max-steps", steps, "--batch-size",
-        len(rows), "--gradient-accumulation", "1", "--max-length", "22", "--optimizer", "adamw", "--learning-rate", "5e-3",
-        "--schedule", "constant", "--warmup-steps", "0", "--weight-decay", "0.01", "--max-grad-norm", "1.0", "--quiet")
-    return [line["loss"] for line in common.metrics(output, "step")]
+        1 if router_weight else len(rows), "--gradient-accumulation", len(rows) if router_weight else 1, "--max-length", "22", "--optimizer", "adamw", "--learning-rate", "5e-3",
+        "--schedule", "constant", "--warmup-steps", "0", "--weight-decay", "0.01", "--max-grad-norm", "1.0", "--quiet",
+        *(["--router-aux-loss-coef", router_weight, "--no-packing"] if router_weight else []))
+    return [line["loss"] + router_weight * line.get("router_aux_loss", 0) for line in common.metrics(output, "step")]
 
 
 def worst(found, expected):
@@ -73,8 +93,16 @@ def check(arguments, report, name, source, work):
     import torch
     import transformers
 
+    model_type = transformers.AutoConfig.from_pretrained(source).model_type
+    is_mixture = model_type in MIXTURES
+    options = OPTIONS | ({"experts_implementation": "eager"} if is_mixture else {})
+    # PEFT's all-linear reaches experts of the other mixtures.
+    lora = {"seed": 3, "rank": 4, "alpha": 8} | (
+        {"parameters": ["mlp.experts.gate_up_proj", "mlp.experts.down_proj", "mlp.gate.weight"]}
+        if model_type == "qwen2_moe" else {})
+
     def load():
-        return transformers.AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32, **OPTIONS).eval()
+        return transformers.AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32, **options).eval()
 
     def logits(base, adapter=None):
         _, _, tensors = common.evaluate(
@@ -86,7 +114,7 @@ def check(arguments, report, name, source, work):
         f"{name}: logits", common.difference(logits(source), common.row_logits(load(), rows)), LOGIT_TOLERANCE)
 
     initial, ours = work / "initial", work / "ours"
-    adapted = common.lora(load(), name, directory=initial, seed=3, rank=4, alpha=8).eval()
+    adapted = common.lora(load(), name, directory=initial, **lora).eval()
     expected = peft_losses(adapted, rows, STEPS)
     found = our_losses(arguments, source, rows, initial, ours, STEPS)
     report.that(f"{name}: the model learns", expected[-1] < expected[0], f"{expected[0]:.4f} to {expected[-1]:.4f}")
@@ -105,24 +133,43 @@ def check(arguments, report, name, source, work):
         common.difference(logits(source, ours), common.row_logits(common.load_adapter(load(), ours), rows)),
         LOGIT_TOLERANCE)
 
+    if is_mixture:
+        adapted = common.lora(load(), name, directory=initial, **lora).eval()
+        adapted.get_base_model().router_aux_loss_coef = ROUTER_WEIGHT
+        expected = peft_losses(adapted, rows, STEPS, whole_loss)
+        found = our_losses(arguments, source, rows, initial, ours, STEPS, ROUTER_WEIGHT)
+        report.at_most(
+            f"{name}: losses of {STEPS} steps, routers' included, relative", worst(found, expected), LOSS_TOLERANCE)
+
     def restored():
+        """The model with every weight that we store in 4 bits put through bitsandbytes' functions."""
         model, replaced = load(), 0
-        for module in model.modules():
-            if type(module).__name__ == "FalconLinear":
-                module.weight.data = common.restored(module.weight.data, "nf4", 64)
-                replaced += 1
+
+        def through(weight):
+            nonlocal replaced
+            replaced += 1
+            return common.restored(weight, "nf4", 64)
+
+        for path, module in model.named_modules():
+            if isinstance(module, torch.nn.Linear) and (".layers." in path or ".h." in path):
+                module.weight.data = through(module.weight.data)
+            elif path.endswith(".experts"):
+                width = module.gate_up_proj.shape[1] // 2
+                for both, down in zip(module.gate_up_proj.data, module.down_proj.data):
+                    both[:width], both[width:] = through(both[:width]), through(both[width:])
+                    down[:] = through(down)
         return model, replaced
 
-    is_falcon = load().config.model_type == "falcon"
-    for by in ("qlora",) if is_falcon else ("qlora", "transformers"):
+    is_ours = is_mixture or model_type == "falcon"
+    for by in ("qlora",) if is_ours else ("qlora", "transformers"):
         base = common.quantized(arguments, source, work / f"base-{by}", "nf4", by=by)
-        oracle, replaced = restored() if is_falcon else common.unrounded(base, **OPTIONS)
+        oracle, replaced = restored() if is_ours else common.unrounded(base, **OPTIONS)
         report.that(f"{name}: linears in 4 bits, by {by}", replaced > 0, str(replaced))
         report.at_most(
             f"{name}: logits, NF4 by {by}", common.difference(logits(base), common.row_logits(oracle, rows)),
             LOGIT_TOLERANCE)
         if by == "qlora":
-            adapted = common.lora(oracle, name, directory=initial, seed=3, rank=4, alpha=8).eval()
+            adapted = common.lora(oracle, name, directory=initial, **lora).eval()
             expected = peft_losses(adapted, rows, QUANTIZED_STEPS)
             found = our_losses(arguments, base, rows, initial, ours, QUANTIZED_STEPS)
             report.at_most(

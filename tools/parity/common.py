@@ -341,14 +341,18 @@ def mean_loss(model, rows):
         logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten(), ignore_index=-100)
 
 
-def lora(model, name, directory=None, seed=0, rank=16, alpha=32):
-    """The model with a PEFT adapter on every linear: new from a seed (and saved to `directory`), trainable."""
+def lora(model, name, directory=None, seed=0, rank=16, alpha=32, parameters=None):
+    """The model with a PEFT adapter on every linear: new from a seed (and saved to `directory`), trainable.
+
+    `parameters`: names of parameters that are adapted too, as those of stacked experts are.
+    """
     import peft
     import torch
 
     torch.manual_seed(seed)
     adapted = peft.get_peft_model(
-        model, peft.LoraConfig(r=rank, lora_alpha=alpha, target_modules="all-linear", task_type="CAUSAL_LM"))
+        model, peft.LoraConfig(
+            r=rank, lora_alpha=alpha, target_modules="all-linear", target_parameters=parameters, task_type="CAUSAL_LM"))
     adapted.peft_config["default"].base_model_name_or_path = name
     if directory:
         adapted.save_pretrained(fresh(directory))

@@ -3,7 +3,7 @@
     PYTHON tools/parity/own_formats.py [--qlora PATH] [--shared PATH] [--work DIR]
 
 A directory that transformers loaded and read as something else would compute nonsense without a word. So every format
-that only this project has (int8, int4, quantized embeddings beside any body) must end in an exception, whatever is
+that only this project has (int8, int4, quantized embeddings beside any body, experts in 4 bits) must end in an exception, whatever is
 accepted: with the configuration as written, and with `quantization_config` removed or renamed to bitsandbytes, as someone
 in a hurry might do. `nf4`, `fp4` and `none` must load. Prints what transformers says.
 """
@@ -27,6 +27,13 @@ VARIANTS = {
     "fp4, scales plain": (["--format", "fp4", "--no-double-quant"], True),
 }
 MODELS = ("llama-v4-plain", "llama-v5-default-tied", "qwen2-v4-tied")
+# Mixtures of experts: with their experts in few bits; with experts kept, as bitsandbytes leaves them.
+MIXTURES = ("mixtral-v4", "qwen2-moe-v5-stacked", "qwen3-moe-v5", "olmoe-v4")
+MIXTURE_VARIANTS = {
+    "nf4": (["--format", "nf4"], False),
+    "int8": (["--format", "int8"], False),
+    "nf4, experts kept": (["--format", "nf4", "--keep", "*.experts.*"], True),
+}
 
 
 def load(directory):
@@ -56,13 +63,15 @@ def main():
     arguments = common.parser(__doc__).parse_args()
     common.quiet()
     report = common.Report()
-    sources = [common.ROOT / "Tests/DecoderModelsTests/Fixtures" / name for name in MODELS]
+    fixtures = common.ROOT / "Tests/DecoderModelsTests/Fixtures"
+    sources = [(fixtures / name, VARIANTS) for name in MODELS]
+    sources += [(fixtures / name, MIXTURE_VARIANTS) for name in MIXTURES]
     if (arguments.shared / "data").exists():
-        sources.append(common.story_model(arguments))
+        sources.append((common.story_model(arguments), VARIANTS))
     bitsandbytes = {"quant_method": "bitsandbytes", "load_in_4bit": True, "bnb_4bit_quant_type": "nf4"}
     with common.work_directory(arguments) as work:
-        for source in sources:
-            for name, (words, loads) in VARIANTS.items():
+        for source, variants in sources:
+            for name, (words, loads) in variants.items():
                 directory = common.fresh(work / "quantized")
                 common.qlora(arguments, "quantize", source, "-o", directory, *words, "--quiet")
                 said = load(directory)

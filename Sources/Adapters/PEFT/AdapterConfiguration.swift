@@ -17,6 +17,8 @@ package struct AdapterConfiguration: Sendable {
     /// nil where the file names none: then the adapter's tensors tell.
     package var targets: ModuleSet?
     package var exclude: ModuleSet?
+    /// Parameters that are adapted beside the targets, as stacked experts are: whole paths or ends of paths.
+    package var targetParameters: [String] = []
     package var layers: [Int]?
     package var layersPattern: [String]
     /// Whether the adapted weights are stored [inputs, outputs], as GPT-2 has them; the adapter's matrices are the same.
@@ -71,6 +73,7 @@ package struct AdapterConfiguration: Sendable {
         }
         targets = try fields.modules("target_modules")
         exclude = try fields.modules("exclude_modules")
+        targetParameters = try fields.strings("target_parameters")
         layers = try fields.layers("layers_to_transform")
         layersPattern = try fields.strings("layers_pattern")
         if case .pattern = targets, layers != nil {
@@ -99,12 +102,11 @@ package struct AdapterConfiguration: Sendable {
 
     /// The selection that the configuration describes, nil where it names no targets.
     package var selection: TargetSelection? {
-        targets.map {
-            let isAllLinear = $0 == .pattern("all-linear")
-            return TargetSelection(
-                targets: isAllLinear ? .allLinear : .modules($0), exclude: exclude, layers: layers,
-                layersPattern: layersPattern)
-        }
+        guard targets != nil || !targetParameters.isEmpty else { return nil }
+        let isAllLinear = targets == .pattern("all-linear")
+        return TargetSelection(
+            targets: isAllLinear ? .allLinear : .modules(targets ?? .names([])), parameters: targetParameters,
+            exclude: exclude, layers: layers, layersPattern: layersPattern)
     }
 
     // MARK: - Keys
@@ -113,7 +115,7 @@ package struct AdapterConfiguration: Sendable {
     private static let readKeys: Set<String> = [
         "peft_type", "r", "lora_alpha", "use_rslora", "rank_pattern", "alpha_pattern", "lora_dropout", "target_modules",
         "exclude_modules", "layers_to_transform", "layers_pattern", "base_model_name_or_path", "task_type", "revision",
-        "peft_version", "inference_mode", "auto_mapping", "megatron_core", "fan_in_fan_out",
+        "peft_version", "inference_mode", "auto_mapping", "megatron_core", "fan_in_fan_out", "target_parameters",
     ]
 
     /// Initialisations that leave the base weights as they are, so that the file is a plain LoRA.

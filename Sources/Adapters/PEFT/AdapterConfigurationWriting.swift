@@ -25,6 +25,10 @@ extension AdapterConfiguration {
             ("rank_pattern", .object(JSONObject(ranks.rankPattern.map { ($0.key, .integer($0.rank)) }))),
             ("revision", Self.text(revision)),
             ("target_modules", Self.modules(targets)),
+            (
+                "target_parameters",
+                targetParameters.isEmpty ? .null : .array(targetParameters.sorted().map(JSONValue.string))
+            ),
             ("task_type", Self.text(taskType)),
             ("use_rslora", .bool(ranks.isRankStabilized)),
         ]
@@ -39,7 +43,7 @@ extension AdapterConfiguration {
         ("lora_bias", .bool(false)), ("lora_ga_config", .null), ("megatron_config", .null),
         ("megatron_core", .string("megatron.core")), ("modules_to_save", .null), ("monteclora_config", .null),
         ("peft_type", .string("LORA")), ("peft_version", .string(writtenVersion)), ("qalora_group_size", .integer(16)),
-        ("target_parameters", .null), ("trainable_token_indices", .null), ("use_bdlora", .null),
+        ("trainable_token_indices", .null), ("use_bdlora", .null),
         ("use_dora", .bool(false)), ("use_qalora", .bool(false)), ("velora_config", .null),
     ]
 

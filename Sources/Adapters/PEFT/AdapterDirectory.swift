@@ -60,14 +60,14 @@ package enum AdapterDirectory {
                 at: .init(file: directory), remedy: "Load it with PEFT and save it again with safe_serialization=True")
         }
         let file = try SafetensorsFile(path)
-        let contents = try AdapterTensors(file, sites: sites, configuration: configuration)
+        var contents = try AdapterTensors(file, sites: sites, configuration: configuration)
         let selected = try selectedSites(configuration, contents, sites: sites, outputHead: outputHead, path: path)
         let ranked = try configuration.ranks.apply(to: selected)
         try contents.checkComplete(ranked)
         let set = AdapterSet(sites: ranked, dropout: Float(configuration.dropout))
         for (index, entry) in set.entries.enumerated() {
-            try contents.load(entry.site.path, .a, into: set.matrixA(index))
-            try contents.load(entry.site.path, .b, into: set.matrixB(index))
+            try contents.load(entry, .a, into: set.matrixA(index))
+            try contents.load(entry, .b, into: set.matrixB(index))
         }
         try file.file.throwIfChanged()
         return LoadedAdapter(configuration: configuration, parameters: set)
@@ -78,18 +78,19 @@ package enum AdapterDirectory {
         path: String
     ) throws(Failure) -> [AdapterSite] {
         guard let selection = configuration.selection else {
-            return sites.filter { contents.has($0.path) }
+            return sites.filter { $0.stackModule == nil && contents.has($0) }
         }
         let selected: [AdapterSite]
         do throws(Failure) {
-            selected = try selection.select(from: sites, outputHead: outputHead, requiresEveryName: false)
+            // Names of linears of experts say nothing to transformers 5, where experts have none.
+            let known = sites.filter { $0.role != .expert || contents.hasSingleExperts }
+            selected = try selection.select(from: known, outputHead: outputHead, requiresEveryName: false)
         } catch  where error.kind == .usage {
             throw Failure(
                 .badData, "\(error.what)\(contents.baseName)", at: .init(file: path),
                 remedy: "Give the model that the adapter was trained on")
         }
-        let paths = Set(selected.map(\.path))
-        let strays = sites.map(\.path).filter { contents.has($0) && !paths.contains($0) }
+        let strays = contents.strays(beside: selected)
         guard strays.isEmpty else {
             throw Failure(
                 .badData, "there are tensors for linears that the configuration does not target: \(listed(strays))",
@@ -108,23 +109,40 @@ package enum AdapterDirectory {
     package static func write(
         _ parameters: AdapterSet, configuration: AdapterConfiguration, to directory: String
     ) throws(Failure) {
+        let stored = StoredSites(parameters.entries.map(\.site))
         var declarations: [TensorDeclaration] = []
         for entry in parameters.entries {
-            let (site, rank) = (entry.site, entry.rank)
-            declarations.append(
-                TensorDeclaration(name: TensorPart.a.name(site.path), type: .float32, shape: [rank, site.inputs]))
-            declarations.append(
-                TensorDeclaration(name: TensorPart.b.name(site.path), type: .float32, shape: [site.outputs, rank]))
+            for part in TensorPart.allCases {
+                declarations.append(
+                    TensorDeclaration(
+                        name: part.name(stored.path(entry.site)), type: .float32,
+                        shape: StoredSites.shape(part, entry.site, rank: entry.rank)))
+            }
         }
         let writer = try SafetensorsWriter(FileSystem.join(directory, weightsFileName), tensors: declarations)
         for (index, entry) in parameters.entries.enumerated() {
             for (part, matrix) in [(TensorPart.a, parameters.matrixA(index)), (.b, parameters.matrixB(index))] {
-                let bytes = UnsafeRawBufferPointer(start: matrix.base, count: matrix.count * MemoryLayout<Float>.size)
-                try writer.write(part.name(entry.site.path), bytes)
+                try write(matrix, part.name(stored.path(entry.site)), part, entry, to: writer)
             }
         }
         try writer.finish()
         try AtomicFile.write(
             configuration.encoded(), to: FileSystem.join(directory, AdapterConfiguration.fileName))
+    }
+
+    private static func write(
+        _ matrix: FloatMatrix, _ name: String, _ part: TensorPart, _ entry: AdapterSet.Entry,
+        to writer: SafetensorsWriter
+    ) throws(Failure) {
+        guard part == .b, entry.site.copies > 1 else {
+            let bytes = UnsafeRawBufferPointer(start: matrix.base, count: matrix.count * MemoryLayout<Float>.size)
+            return try writer.write(name, bytes)
+        }
+        let stored = (0..<matrix.count).map { matrix.base[StoredSites.place(ofB: $0, entry.site, rank: entry.rank)] }
+        var failure: Failure?
+        stored.withUnsafeBytes { bytes in
+            do throws(Failure) { try writer.write(name, bytes) } catch { failure = error }
+        }
+        if let failure { throw failure }
     }
 }

@@ -19,7 +19,12 @@ enum TensorPart: String, CaseIterable {
 /// The tensors of an adapter file, sorted by the sites of a model; what does not belong is refused by name.
 struct AdapterTensors {
     private let file: SafetensorsFile
-    private let paths: Set<String>
+    /// The paths that there are matrices for, in the model's order.
+    private let paths: [String]
+    /// The names of the sites that were checked to be complete.
+    private var stored = StoredSites([])
+    /// Whether there are matrices for single linears of experts.
+    let hasSingleExperts: Bool
     /// Words about the base model that the adapter names, for messages.
     let baseName: String
 
@@ -30,8 +35,10 @@ struct AdapterTensors {
     init(_ file: SafetensorsFile, sites: [AdapterSite], configuration: AdapterConfiguration) throws(Failure) {
         self.file = file
         baseName = configuration.baseModel.map { "; the adapter was made for \"\($0)\"" } ?? ""
-        let known = Set(sites.map(\.path))
-        var paths: Set<String> = [], unknown: [String] = []
+        let stacks = sites.compactMap(\.stackModule)
+        let order = sites.flatMap(\.modulePaths) + stacks.flatMap { [$0 + ".base_layer", $0] }
+        let known = Set(order)
+        var found: Set<String> = [], unknown: [String] = []
         for entry in file.header.tensors {
             if let kind = Self.foreignKind(entry.name) {
                 throw Failure(
@@ -42,14 +49,16 @@ struct AdapterTensors {
                 unknown.append(entry.name)
                 continue
             }
-            paths.insert(path)
+            found.insert(path)
         }
         guard unknown.isEmpty else {
             throw Failure(
                 .badData, "the model has no linear for the tensors \(listed(unknown))\(baseName)",
                 at: .init(file: file.path), remedy: Self.baseRemedy)
         }
-        self.paths = paths
+        hasSingleExperts = sites.contains { $0.role == .expert && found.contains($0.path) }
+        // Stacks of one module come twice.
+        paths = order.filter { found.remove($0) != nil }
     }
 
     /// The module path of a LoRA matrix, nil for another name.
@@ -68,20 +77,34 @@ struct AdapterTensors {
         if name.hasSuffix(".lora_B.bias") { return "LoRA with biases (lora_bias)" }
         if name.contains(".token_adapter.") { return "trainable tokens" }
         if name.hasSuffix(".bias") { return "trained biases" }
-        if name.contains(".base_layer.") { return "a saved base layer" }
+        if name.contains(".base_layer."), !name.contains(".lora_") { return "a saved base layer" }
         if !name.contains(".lora_") { return "a module saved whole (modules_to_save) or another kind of adapter" }
         return nil
     }
 
-    /// Whether there is a matrix for a site.
-    func has(_ path: String) -> Bool { paths.contains(path) }
+    /// Whether there is a matrix for a linear.
+    func has(_ site: AdapterSite) -> Bool { site.modulePaths.contains(where: paths.contains) }
+
+    /// The paths that there are matrices for and that none of the sites stores its own under.
+    func strays(beside sites: [AdapterSite]) -> [String] {
+        let stored = StoredSites(sites)
+        let known = Set(sites.flatMap { [stored.path($0)] + $0.modulePaths })
+        return paths.filter { !known.contains($0) }
+    }
+
+    /// The name of a matrix of a site, under whichever of its paths it is stored.
+    private func name(_ part: TensorPart, _ site: AdapterSite, _ stored: StoredSites) -> String {
+        let names = ([stored.path(site)] + site.modulePaths).map(part.name)
+        return names.first { file.entry(named: $0) != nil } ?? names[0]
+    }
 
     /// Checks that every site has its matrices in the shapes that its rank asks for.
-    func checkComplete(_ sites: [(site: AdapterSite, rank: Int, scaling: Float)]) throws(Failure) {
+    mutating func checkComplete(_ sites: [(site: AdapterSite, rank: Int, scaling: Float)]) throws(Failure) {
+        stored = StoredSites(sites.map(\.site))
         guard !sites.isEmpty else {
             throw Failure(.badData, "the file holds no tensor of a LoRA adapter", at: .init(file: file.path))
         }
-        let names = sites.flatMap { item in TensorPart.allCases.map { $0.name(item.site.path) } }
+        let names = sites.flatMap { item in TensorPart.allCases.map { name($0, item.site, stored) } }
         let missing = names.filter { file.entry(named: $0) == nil }
         guard missing.isEmpty else {
             throw Failure(
@@ -89,21 +112,22 @@ struct AdapterTensors {
                 at: .init(file: file.path), remedy: Self.baseRemedy)
         }
         for (site, rank, _) in sites {
-            try checkShape(.a, of: site, [rank, site.inputs], rankAxis: 0)
-            try checkShape(.b, of: site, [site.outputs, rank], rankAxis: 1)
+            try checkShape(.a, of: site, StoredSites.shape(.a, site, rank: rank), rankAxis: 0)
+            try checkShape(.b, of: site, StoredSites.shape(.b, site, rank: rank), rankAxis: 1)
         }
     }
 
     private func checkShape(
         _ part: TensorPart, of site: AdapterSite, _ expected: [Int], rankAxis: Int
     ) throws(Failure) {
-        let name = part.name(site.path)
+        let name = name(part, site, stored)
         guard let entry = file.entry(named: name), entry.shape != expected else { return }
         let isRank = entry.shape.count == 2 && entry.shape[1 - rankAxis] == expected[1 - rankAxis]
         throw Failure(
             .badData,
             isRank
-                ? "the shape is \(entry.shape), and the configuration's rank is \(expected[rankAxis])"
+                ? "the shape is \(entry.shape), and the configuration's rank is \(expected[rankAxis] / site.copies)"
+                    + (site.copies > 1 ? " for each of \(site.copies) experts" : "")
                 : "the shape is \(entry.shape), and the model's linear of \(site.inputs) inputs and \(site.outputs) outputs "
                     + "needs \(expected)\(baseName)",
             at: .init(file: file.path, tensor: name),
@@ -113,21 +137,28 @@ struct AdapterTensors {
     /// Copies a matrix as float32; its shape has been checked.
     ///
     /// - Throws: `unsupported` for another element type, `badData` for a value that is not finite.
-    func load(_ path: String, _ part: TensorPart, into matrix: FloatMatrix) throws(Failure) {
-        let name = part.name(path)
+    func load(_ wanted: AdapterSet.Entry, _ part: TensorPart, into matrix: FloatMatrix) throws(Failure) {
+        let name = name(part, wanted.site, stored)
         guard let entry = file.entry(named: name), entry.elementCount == matrix.count else {
             fatalError("an adapter tensor is loaded before its shape is checked")
         }
         let bytes = file.bytes(of: entry), target = matrix.base
+        let isMixed = part == .b && wanted.site.copies > 1
+        func fill(_ value: (Int) -> Float) {
+            for index in 0..<matrix.count {
+                let place = isMixed ? StoredSites.place(ofB: index, wanted.site, rank: wanted.rank) : index
+                target[place] = value(index)
+            }
+        }
         switch entry.type {
-        case .float32: fill(target, matrix.count) { Float(bitPattern: Self.bits(bytes, $0)) }
+        case .float32: fill { Float(bitPattern: Self.bits(bytes, $0)) }
         case .bfloat16:
-            fill(target, matrix.count) { index in
+            fill { index in
                 let bits: UInt16 = Self.bits(bytes, index)
                 return Float(bitPattern: UInt32(bits) << 16)
             }
-        case .float16: fill(target, matrix.count) { Self.widen(Self.bits(bytes, $0)) }
-        case .float64: fill(target, matrix.count) { Float(Double(bitPattern: Self.bits(bytes, $0))) }
+        case .float16: fill { Self.widen(Self.bits(bytes, $0)) }
+        case .float64: fill { Float(Double(bitPattern: Self.bits(bytes, $0))) }
         default:
             throw Failure(
                 .unsupported, "the type is \(entry.type.rawValue); F32, BF16, F16 and F64 are supported for adapters",
@@ -138,10 +169,6 @@ struct AdapterTensors {
                 .badData, "element \(index) is \(target[index]): every value must be finite in float32",
                 at: .init(file: file.path, tensor: name), remedy: "Train the adapter again: it has diverged")
         }
-    }
-
-    private func fill(_ target: UnsafeMutablePointer<Float>, _ count: Int, _ value: (Int) -> Float) {
-        for index in 0..<count { target[index] = value(index) }
     }
 
     private static func bits<Bits: FixedWidthInteger>(_ bytes: UnsafeRawBufferPointer, _ index: Int) -> Bits {

@@ -45,8 +45,8 @@ package struct RankRule: Sendable {
         let ranks = try Self.patterns(rankPattern.map(\.key)), alphas = try Self.patterns(alphaPattern.map(\.key))
         var result: [(site: AdapterSite, rank: Int, scaling: Float)] = []
         for site in sites {
-            let rank = try Self.first(ranks, site.path).map { rankPattern[$0].rank } ?? rank
-            let alpha = try Self.first(alphas, site.path).map { alphaPattern[$0].alpha } ?? alpha
+            let rank = try Self.first(ranks, site).map { rankPattern[$0].rank } ?? rank
+            let alpha = try Self.first(alphas, site).map { alphaPattern[$0].alpha } ?? alpha
             let divisor = isRankStabilized ? Double(rank).squareRoot() : Double(rank)
             result.append((site, rank, Float(alpha / divisor)))
         }
@@ -60,8 +60,11 @@ package struct RankRule: Sendable {
         return result
     }
 
-    private static func first(_ patterns: [ModulePattern], _ path: String) throws(Failure) -> Int? {
-        for (index, pattern) in patterns.enumerated() where try pattern.matches(path) { return index }
+    private static func first(_ patterns: [ModulePattern], _ site: AdapterSite) throws(Failure) -> Int? {
+        let paths = site.modulePaths + (site.parameterPath.map { [$0] } ?? [])
+        for (index, pattern) in patterns.enumerated() {
+            for path in paths where try pattern.matches(path) { return index }
+        }
         return nil
     }
 }

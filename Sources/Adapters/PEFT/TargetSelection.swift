@@ -57,6 +57,9 @@ package struct TargetSelection: Sendable {
     }
 
     package var targets: Targets
+    /// Parameters that are adapted beside the targets: whole paths, or ends of paths. Neither `exclude` nor `layers` is
+    /// asked about them (PEFT's rule).
+    package var parameters: [String]
     /// Left out before anything else is asked.
     package var exclude: ModuleSet?
     /// Only in layers of these indices; paths that a target names whole are not asked (PEFT's rule).
@@ -65,9 +68,11 @@ package struct TargetSelection: Sendable {
     package var layersPattern: [String]
 
     package init(
-        targets: Targets = .allLinear, exclude: ModuleSet? = nil, layers: [Int]? = nil, layersPattern: [String] = []
+        targets: Targets = .allLinear, parameters: [String] = [], exclude: ModuleSet? = nil, layers: [Int]? = nil,
+        layersPattern: [String] = []
     ) {
         self.targets = targets
+        self.parameters = parameters
         self.exclude = exclude
         self.layers = layers
         self.layersPattern = layersPattern
@@ -101,7 +106,30 @@ package struct TargetSelection: Sendable {
         layers = Array((layerCount - count)..<layerCount)
     }
 
-    /// The sites that are selected, in their order.
+    /// Takes names that no linear has, but a parameter, out of the targets and into `parameters`: `experts.down_proj`.
+    /// Where only some layers are adapted, whole paths stand for them, because PEFT asks no layers about parameters.
+    package mutating func separateParameters(_ sites: [AdapterSite]) throws(Failure) {
+        guard case .modules(.names(let names)) = targets else { return }
+        let found = names.filter { name in
+            !sites.contains { $0.modulePaths.contains { Self.ends($0, with: name) } }
+                && sites.contains { $0.parameterPath.map { Self.ends($0, with: name) } ?? false }
+        }
+        guard !found.isEmpty else { return }
+        targets = .modules(.names(names.filter { !found.contains($0) }))
+        guard let layers else { return parameters = found }
+        for site in sites {
+            guard let path = site.parameterPath, found.contains(where: { Self.ends(path, with: $0) }),
+                let layer = try layerIndex(path), layers.contains(layer)
+            else { continue }
+            parameters.append(path)
+        }
+    }
+
+    /// Whether a path is a name or ends with it, at a whole segment.
+    private static func ends(_ path: String, with name: String) -> Bool { path == name || path.hasSuffix(".\(name)") }
+
+    /// The sites that are selected, in their order. `all-linear` leaves routers and experts out: to transformers 5 they are
+    /// no linears.
     ///
     /// - Parameters:
     ///   - sites: every linear of the model, in the model's order.
@@ -118,22 +146,27 @@ package struct TargetSelection: Sendable {
         case .modules(let set): isTarget = try set.matcher()
         }
         var selected: [AdapterSite] = []
-        for site in sites {
-            if let isExcluded, try isExcluded(site.path) != .none { continue }
-            var membership = ModuleSet.Membership.suffix
-            if let isTarget {
-                membership = try isTarget(site.path)
-            } else if site.path == outputHead {
-                membership = .none
+        func isSelected(_ site: AdapterSite) throws(Failure) -> Bool {
+            if let path = site.parameterPath, parameters.contains(where: { Self.ends(path, with: $0) }) { return true }
+            for path in site.modulePaths {
+                if let isExcluded, try isExcluded(path) != .none { continue }
+                var membership = ModuleSet.Membership.suffix
+                if let isTarget {
+                    membership = try isTarget(path)
+                } else if path == outputHead || site.role != nil {
+                    membership = .none
+                }
+                if membership == .suffix, let layers {
+                    let layer = try layerIndex(path)
+                    if layer.map({ !layers.contains($0) }) ?? true { membership = .none }
+                }
+                if membership != .none { return true }
             }
-            if membership == .suffix, let layers {
-                let layer = try layerIndex(site.path)
-                if layer.map({ !layers.contains($0) }) ?? true { membership = .none }
-            }
-            if membership != .none { selected.append(site) }
+            return false
         }
+        for site in sites where try isSelected(site) { selected.append(site) }
         if requiresEveryName, case .modules(.names(let names)) = targets {
-            for name in names where !sites.contains(where: { $0.path == name || $0.path.hasSuffix(".\(name)") }) {
+            for name in names where !sites.contains(where: { $0.modulePaths.contains { Self.ends($0, with: name) } }) {
                 throw Failure(
                     .usage, "the model has no linear \"\(name)\" to adapt",
                     remedy: "Its linears are \(Self.kinds(sites))")
@@ -144,13 +177,24 @@ package struct TargetSelection: Sendable {
                 .usage, "the targets select none of the model's linears", remedy: "Its linears are \(Self.kinds(sites))"
             )
         }
+        if let single = selected.first(where: { $0.role == .expert }),
+            let stack = selected.first(where: { $0.stackModule != nil })
+        {
+            throw Failure(
+                .usage,
+                "the targets name linears of single experts (\(single.path)) and the experts as a whole "
+                    + "(\(stack.path))",
+                remedy: "Name either experts.gate_up_proj and experts.down_proj, or the linears of each expert")
+        }
         return selected
     }
 
     /// The last segments of the sites' paths, each once, in order.
     static func kinds(_ sites: [AdapterSite]) -> String {
         var seen: Set<String> = []
-        let kinds = sites.compactMap { $0.path.split(separator: ".").last.map(String.init) }
+        let kinds = sites.map { site in
+            site.path.split(separator: ".").suffix(site.stackModule == nil ? 1 : 2).joined(separator: ".")
+        }
         return kinds.filter { seen.insert($0).inserted }.joined(separator: ", ")
     }
 
@@ -189,9 +233,9 @@ package struct TargetSelection: Sendable {
             let segments = path.split(separator: ".")
             return segments.indices.reversed().map { segments[$0...].joined(separator: ".") }
         }
-        let targets = Set(selected.map(\.path))
+        let targets = Set(selected.flatMap(\.modulePaths))
         var others: Set<String> = []
-        for site in sites where !targets.contains(site.path) { others.formUnion(suffixes(site.path)) }
+        for path in sites.flatMap(\.modulePaths) where !targets.contains(path) { others.formUnion(suffixes(path)) }
         var chosen: Set<String> = []
         for path in targets.sorted() where !chosen.contains(where: { path == $0 || path.hasSuffix(".\($0)") }) {
             chosen.insert(suffixes(path).first { !others.contains($0) } ?? path)

@@ -177,6 +177,8 @@ typedef struct {
     /// One row: y = kept ? scale * x : 0; in place.
     void (*_Null_unspecified dropout)(const float *x, float *y, int64_t count, const qk_dropout *parameters);
 
+    /// Sum of x[i] * y[i] in float32, in one fixed order.
+    float (*_Null_unspecified dot)(const float *x, const float *y, int64_t count);
     /// Sum of squares in double, in one fixed order.
     double (*_Null_unspecified sum_of_squares)(const float *x, int64_t count);
     /// The first index whose 32-bit (16-bit) word has all bits of `exponent` set, or -1; any alignment.

@@ -2,7 +2,7 @@ package import System
 
 /// A family of decoders as data: what its config.json leaves unsaid and how it differs from Llama.
 ///
-/// All families here share one block, `DecoderBlock`. Names and shapes are those of the family's modules in transformers.
+/// All families here share one block, `DecoderBlock`, in which experts may stand in the place of the feed-forward layer. Names and shapes are those of the family's modules in transformers.
 package struct Architecture: Sendable {
     /// The `model_type` of config.json.
     package let modelType: String
@@ -73,6 +73,10 @@ package enum Architectures {
         .stableLM,
         .cohere,
         .falcon,
+        .mixtral,
+        .qwen2MoE,
+        .qwen3MoE,
+        .olmoE,
     ]
 
     /// The architecture that a config.json names.

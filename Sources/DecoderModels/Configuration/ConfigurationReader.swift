@@ -43,6 +43,17 @@ package struct ConfigurationReader: Sendable {
         return number
     }
 
+    /// A number of a range, or the default where the key is absent.
+    package func number(_ key: String, in range: ClosedRange<Double>, default fallback: Double) throws(Failure)
+        -> Double
+    {
+        guard let value = value(key) else { return fallback }
+        guard let number = value.double, range.contains(number) else {
+            throw wrongKind(key, value, "a number from \(range.lowerBound) to \(range.upperBound)")
+        }
+        return number
+    }
+
     /// A boolean, or the default where the key is absent.
     package func bool(_ key: String, default fallback: Bool) throws(Failure) -> Bool {
         guard let value = value(key) else { return fallback }

@@ -20,7 +20,7 @@ package struct DecoderConfiguration: Sendable {
     package var keyValueHeads: Int
     /// D.
     package let headWidth: Int
-    /// F.
+    /// F of layers without experts.
     package let feedForwardWidth: Int
     package var activation: Activation
     package var norm: NormDesign
@@ -39,6 +39,8 @@ package struct DecoderConfiguration: Sendable {
     package var headNorm: HeadNorm?
     /// How queries, keys and values lie in the result of one projection; nil where each has its own.
     package var fusedHeads: FusedLayout?
+    /// The experts that stand in the place of the feed-forward layer of some or all layers.
+    package var experts: ExpertsDesign?
     /// Linears are stored [inputs, outputs] (GPT-2); not so where they are quantized.
     package var storesTransposed = false
     /// transformers + bitsandbytes hold the linears in 4 bits; not so where they are of a class of the family's own (Falcon).
@@ -95,8 +97,25 @@ package struct DecoderConfiguration: Sendable {
     /// (H + 2K)·D, queries, keys and values together.
     package var fusedWidth: Int { queryWidth + 2 * keyValueWidth }
 
-    /// Parameters in the linears of all layers (the head apart): what a token's products cost, divided by two.
-    package var linearParameterCount: Int { layerCount * linears.reduce(0) { $0 + $1.inputs * $1.outputs } }
+    /// Parameters in the linears of all layers that a token meets (the head apart): what its products cost, divided by
+    /// two.
+    package var linearParameterCount: Int {
+        (0..<layerCount).reduce(0) { sum, layer in
+            let chosen = experts(of: layer).map { 3 * $0.perToken * $0.width * width } ?? 0
+            return sum + chosen + linears(of: layer).reduce(0) { $0 + $1.inputs * $1.outputs }
+        }
+    }
+
+    /// The experts of a layer, nil where it has none.
+    package func experts(of layer: Int) -> ExpertsDesign? {
+        experts.flatMap { $0.layers[layer] ? $0 : nil }
+    }
+
+    /// F of what every token of a layer goes through: its feed-forward layer, or the expert for all tokens; 0 without.
+    package func feedForwardWidth(of layer: Int) -> Int { experts(of: layer)?.sharedWidth ?? feedForwardWidth }
+
+    /// The largest F of any layer.
+    package var widestFeedForward: Int { (0..<layerCount).map(feedForwardWidth).max() ?? 0 }
 
     /// The most tokens a sequence can have: rows of the table of learned positions; nil for a model without.
     package var positionLimit: Int? { names.positions == nil ? nil : maximumPositions }

@@ -114,7 +114,9 @@ extension DecoderConfiguration {
 
 /// A linear of a layer.
 package struct LayerLinear: Sendable {
-    package enum Role: Sendable { case query, key, value, queryKeyValue, output, gate, up, gateUp, down }
+    package enum Role: Sendable {
+        case query, key, value, queryKeyValue, output, gate, up, gateUp, down, router, sharedGate
+    }
 
     package let role: Role
     /// Relative to the layer.
@@ -137,8 +139,8 @@ package struct LayerNormWeights: Sendable {
 }
 
 extension DecoderConfiguration {
-    /// The linears of each layer, in the order of the reference's modules.
-    package var linears: [LayerLinear] {
+    /// The linears of a layer that every token goes through, in the order of the reference's modules.
+    package func linears(of layer: Int) -> [LayerLinear] {
         var linears: [LayerLinear] = []
         func add(_ role: LayerLinear.Role, _ name: String, _ inputs: Int, _ outputs: Int, bias: Bool) {
             linears.append(LayerLinear(role: role, name: name, inputs: inputs, outputs: outputs, hasBias: bias))
@@ -152,6 +154,16 @@ extension DecoderConfiguration {
             add(.value, names.value, width, keyValueWidth, bias: biases.value)
         }
         if !names.listsOutputFirst { add(.output, names.output, queryWidth, width, bias: biases.output) }
+        if let experts = experts(of: layer) {
+            add(.router, experts.names.oldRouter, width, experts.count, bias: false)
+            if let shared = experts.names.shared, let gate = experts.names.sharedGate {
+                add(.gate, "\(shared).gate_proj", width, experts.sharedWidth, bias: false)
+                add(.up, "\(shared).up_proj", width, experts.sharedWidth, bias: false)
+                add(.down, "\(shared).down_proj", experts.sharedWidth, width, bias: false)
+                add(.sharedGate, gate, width, 1, bias: false)
+            }
+            return linears
+        }
         if let fused = names.gateUp {
             add(.gateUp, fused, width, 2 * feedForwardWidth, bias: biases.feedForward)
         } else {

@@ -10,6 +10,10 @@ package struct ModelWeight: Sendable {
         case head
         /// A projection inside a layer: what a base in few bits quantizes.
         case linear
+        /// A projection of an expert, likewise.
+        case expert
+        /// The router of a layer's experts [E, C], which stays as it is.
+        case router
         case bias
         case norm
     }
@@ -58,13 +62,21 @@ extension DecoderConfiguration {
         if let positionsModule { add(positionsModule, .positions, [maximumPositions, width]) }
         for layer in 0..<layerCount {
             let path = layerModule(layer)
-            for linear in linears {
+            for linear in linears(of: layer) {
                 let module = "\(path).\(linear.name)"
                 weights.append(
                     ModelWeight(
-                        module: module, role: .linear, shape: [linear.outputs, linear.inputs],
-                        isTransposed: storesTransposed))
+                        module: module, role: linear.role == .router ? .router : .linear,
+                        shape: [linear.outputs, linear.inputs], isTransposed: storesTransposed))
                 if linear.hasBias { add(module, .bias, [linear.outputs]) }
+            }
+            if let experts = experts(of: layer) {
+                for expert in 0..<experts.count {
+                    let module = "\(path).\(experts.names.oldExperts).\(expert)"
+                    add("\(module).\(experts.names.gate)", .expert, [experts.width, width])
+                    add("\(module).\(experts.names.up)", .expert, [experts.width, width])
+                    add("\(module).\(experts.names.down)", .expert, [width, experts.width])
+                }
             }
             for norm in layerNorms { add(norm, in: path) }
         }

@@ -31,8 +31,7 @@ package final class GenerationSession {
         reciprocalSlot = plan.reserve("norm", Float.self, count: rows)
         savedSlot = plan.reserve("low-rank products of the head", Float.self, count: model.head.savedWidth)
         blockSlots = BlockSlots(
-            &plan, name: "layer", tokens: rows, shape: shape, savedWidths: savedWidths(of: model.blocks),
-            narrows: false)
+            &plan, name: "layer", tokens: rows, model, layers: model.blocks.indices, narrows: false)
         workspace = Workspace(
             &plan, model, capacity: rows, largestSequence: rows, cacheLength: capacity, training: false,
             context)
@@ -66,15 +65,16 @@ package final class GenerationSession {
         let rows = [Int32](repeating: 0, count: count)
         withLayout(positions, rows) { tokens in
             let run = workspace.run(arena, count: count, context, fewRows: count <= Self.fewRows)
-            let shared = workspace.shared(arena, count: count, shape)
-            let memory = blockSlots.memory(arena, count: count, shape: shape)
             model.embed(ids, tokens, into: hidden, context)
             for (layer, block) in model.blocks.enumerated() {
-                block.forwardCached(hidden, layer: layer, cache, memory, shared, tokens, run)
+                block.forwardCached(
+                    hidden, layer: layer, cache, blockSlots.memory(arena, count: count, shape: shape, layer: layer),
+                    workspace.shared(arena, count: count, shape, layer: layer), tokens, run)
             }
             cache.advance(by: count)
             if isLast {
                 let single = workspace.run(arena, count: 1, context, fewRows: true)
+                let shared = workspace.shared(arena, count: count, shape, layer: 0)
                 project(hidden.rows(count - 1..<count), shared, tokens, single)
             }
         }

@@ -1,3 +1,4 @@
+internal import Adapters
 package import Kernels
 package import Tensors
 
@@ -28,6 +29,8 @@ package struct BlockMemory {
     package var up: ActivationMatrix?
     /// [M, 2F]
     package var gateUp: FloatMatrix?
+    /// What experts keep, in a layer that has them.
+    package var experts: ExpertsMemory?
     /// What the adapters of the linears keep, [M, R] each (no columns where there is none).
     package var saved: [FloatMatrix]
 
@@ -54,9 +57,13 @@ package struct SharedMemory {
     package var activated: FloatMatrix
     /// [M, (H + 2K)·D], the result of one projection for queries, keys and values, where they are copied out of it.
     package var fused: FloatMatrix?
+    /// Rows of experts.
+    package var experts: ExpertsScratch?
+    /// Whether the routers' auxiliary loss adds to gradients.
+    package var balancesExperts = false
 }
 
-/// Places of a `BlockMemory` in an arena, for up to `tokens` tokens.
+/// Places of a `BlockMemory` in an arena, for up to `tokens` tokens, to be used by some layers one after the other.
 package struct BlockSlots {
     private let inputReciprocals, middleReciprocals, logSumExp, attended, middle: ArenaSlot
     private let projections: ProjectionSlots
@@ -64,17 +71,25 @@ package struct BlockSlots {
     private let attentionOutput, feedForwardOutput: (branch: ArenaSlot, reciprocals: ArenaSlot)?
     private let gate: ArenaSlot
     private let up: ArenaSlot?
+    private let experts: ExpertsSlots?
     /// Whether gate and up are bfloat16.
     private let narrows: Bool
     private let saved: [ArenaSlot]
     private let savedWidths: [Int]
 
-    /// - Parameter narrows: whether gate and up are kept in bfloat16 where they lie apart: half of the memory of the
-    ///   largest activations, whose only use is as input of the activation function.
+    /// - Parameters:
+    ///   - layers: the layers that use the memory.
+    ///   - narrows: whether gate and up are kept in bfloat16 where they lie apart: half of the memory of the largest
+    ///     activations, whose only use is as input of the activation function.
     package init(
-        _ plan: inout ArenaPlan, name: String, tokens: Int, shape: DecoderConfiguration, savedWidths: [Int],
-        narrows: Bool
+        _ plan: inout ArenaPlan, name: String, tokens: Int, _ model: DecoderModel, layers: Range<Int>, narrows: Bool
     ) {
+        let shape = model.configuration, blocks = model.blocks[layers]
+        let inner = layers.map(shape.feedForwardWidth).max() ?? 0
+        // Linears of layers of two kinds stand in different places: each place is as wide as the widest.
+        let savedWidths = (0..<(blocks.map(\.linears.count).max() ?? 0)).map { place in
+            blocks.compactMap { place < $0.linears.count ? $0.linears[place].savedWidth : nil }.max() ?? 0
+        }
         func reserve(_ what: String, _ width: Int) -> ArenaSlot {
             plan.reserve("\(name): \(what)", Float.self, count: tokens * width)
         }
@@ -99,23 +114,29 @@ package struct BlockSlots {
         attentionOutput = shape.names.attentionOutputNorm == nil ? nil : reserveBranch("attention's result")
         feedForwardOutput = shape.names.feedForwardOutputNorm == nil ? nil : reserveBranch("feed-forward result")
         if shape.names.gateUp != nil {
-            gate = reserve("gate and up", 2 * shape.feedForwardWidth)
+            gate = reserve("gate and up", 2 * inner)
             up = nil
         } else {
             func reserveGate(_ what: String) -> ArenaSlot {
-                guard narrows else { return reserve(what, shape.feedForwardWidth) }
-                return plan.reserve("\(name): \(what)", UInt16.self, count: tokens * shape.feedForwardWidth)
+                guard narrows else { return reserve(what, inner) }
+                return plan.reserve("\(name): \(what)", UInt16.self, count: tokens * inner)
             }
             gate = reserveGate("gate")
             up = shape.names.up == nil ? nil : reserveGate("up")
         }
         self.narrows = narrows && shape.names.gateUp == nil
+        experts = layers.lazy.compactMap(shape.experts).first.map { design in
+            let kept = blocks.compactMap { $0.experts?.savedWidths }
+            return ExpertsSlots(
+                &plan, name: name, tokens: tokens, design, width: shape.width,
+                savedWidths: (kept.map(\.input).max() ?? 0, kept.map(\.output).max() ?? 0))
+        }
         saved = savedWidths.map { reserve("low-rank products", $0) }
         self.savedWidths = savedWidths
     }
 
-    /// The memory for `count` tokens.
-    package func memory(_ arena: Arena, count: Int, shape: DecoderConfiguration) -> BlockMemory {
+    /// The memory of a layer for `count` tokens.
+    package func memory(_ arena: Arena, count: Int, shape: DecoderConfiguration, layer: Int) -> BlockMemory {
         func matrix(_ slot: ArenaSlot, _ columns: Int) -> FloatMatrix {
             arena.matrix(slot, rows: count, columns: columns)
         }
@@ -123,7 +144,7 @@ package struct BlockSlots {
             BlockMemory.OutputNormMemory(
                 branch: matrix(slots.branch, shape.width), reciprocals: matrix(slots.reciprocals, 1).base)
         }
-        let inner = shape.feedForwardWidth
+        let inner = shape.feedForwardWidth(of: layer)
         func activation(_ slot: ArenaSlot) -> ActivationMatrix {
             guard narrows else { return .float32(matrix(slot, inner)) }
             guard let base = arena.elements(slot, as: UInt16.self).baseAddress else {
@@ -147,6 +168,7 @@ package struct BlockSlots {
             middle: matrix(middle, shape.width),
             gate: gateUp.map { .float32($0.columns(0..<inner)) } ?? activation(gate),
             up: gateUp.map { .float32($0.columns(inner..<2 * inner)) } ?? up.map(activation), gateUp: gateUp,
+            experts: shape.experts(of: layer) == nil ? nil : experts?.memory(arena, count: count),
             saved: zip(saved, savedWidths).map { matrix($0, $1) })
     }
 }

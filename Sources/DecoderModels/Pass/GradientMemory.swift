@@ -30,7 +30,7 @@ struct GradientSlots {
         }
         hidden = reserve(shape.width)
         normed = reserve(shape.width)
-        activated = reserve(shape.feedForwardWidth)
+        activated = reserve(shape.widestFeedForward)
         attended = reserve(shape.queryWidth)
         projections = ProjectionSlots(
             &plan, name: "gradients: ", tokens: tokens, shape: shape, holdsFused: shape.fusedHeads != nil)
@@ -41,7 +41,7 @@ struct GradientSlots {
     }
 
     /// The gradient of the residual stream [M, C], and those of a layer.
-    func memory(_ arena: Arena, count: Int, shape: DecoderConfiguration) -> (
+    func memory(_ arena: Arena, count: Int, shape: DecoderConfiguration, layer: Int) -> (
         hidden: FloatMatrix, layer: GradientMemory
     ) {
         func matrix(_ slot: ArenaSlot, _ columns: Int) -> FloatMatrix {
@@ -51,7 +51,7 @@ struct GradientSlots {
         return (
             matrix(hidden, shape.width),
             GradientMemory(
-                normed: matrix(normed, shape.width), activated: matrix(activated, shape.feedForwardWidth),
+                normed: matrix(normed, shape.width), activated: matrix(activated, shape.feedForwardWidth(of: layer)),
                 attended: matrix(attended, shape.queryWidth), query: query, key: key, value: value, fused: fused,
                 branch: branch.map { matrix($0, shape.width) })
         )

@@ -37,7 +37,7 @@ package struct LossHead {
         rule = model.configuration.logits
         width = norm.width
         vocabularySize = head.site.outputs
-        parts = keepsLogits || head.delta != nil ? nil : head.base.vocabularyParts
+        parts = keepsLogits || head.delta != nil ? nil : head.parts[0].vocabularyParts
         let columns = parts == nil ? vocabularySize : VocabularyParts.longest(vocabularySize)
         let affordable = Self.logitsByteCount / (columns * MemoryLayout<Float>.stride)
         let mostRows = parts == nil ? 256 : Self.mostRows

@@ -63,39 +63,67 @@ package final class TrainingPass {
 
     /// Runs one micro-batch: adds adapter gradients of gradientScale times the summed loss, and returns the losses.
     ///
-    /// - Parameter gradientScale: 1 / supervised tokens of the whole optimizer step.
+    /// - Parameters:
+    ///   - gradientScale: 1 / supervised tokens of the whole optimizer step.
+    ///   - balance: the routers' auxiliary loss, whose gradients are added too. One that is not complete takes this
+    ///     micro-batch for the whole step.
     /// - Returns: for each sequence, its summed loss in double precision and how many tokens were scored.
-    package func run(_ batch: TokenBatch, gradientScale: Float, dropout: DropoutStream?) -> [(loss: Double, count: Int)]
-    {
-        guard batch.count <= capacity else {
-            fatalError("a micro-batch of \(batch.count) tokens exceeds the planned \(capacity)")
-        }
-        return batch.withLayout(dropout: dropout) { tokens in
+    package func run(
+        _ batch: TokenBatch, gradientScale: Float, dropout: DropoutStream?, balance: RouterBalance? = nil
+    ) -> [(loss: Double, count: Int)] {
+        batch.withLayout(dropout: dropout) { tokens in
             let run = workspace.run(arena, count: batch.count, context)
-            let shared = workspace.shared(arena, count: batch.count, model.configuration)
-            let hidden = hiddenSlots.map { arena.matrix($0, rows: batch.count, columns: model.configuration.width) }
-            model.embed(batch.ids, tokens, into: hidden[0], context)
-            for (layer, block) in model.blocks.enumerated() {
-                block.forward(hidden[layer], into: hidden[layer + 1], memory(layer, batch.count), shared, tokens, run)
-            }
-            let gradients = gradientSlots.memory(arena, count: batch.count, shape: model.configuration)
-            context.clear(gradients.hidden.base, count: gradients.hidden.count)
+            let counting = balance.flatMap { $0.isComplete ? nil : $0 }
+            let hidden = forward(batch, layers: model.blocks.count, counting, tokens, run)
+            counting?.complete()
+            let dHidden = gradients(0, batch.count).hidden
+            context.clear(dHidden.base, count: dHidden.count)
             let scored = batch.targets.indices.filter { batch.targets[$0] != -100 }
             let losses = head.run(
                 hidden[model.blocks.count], scored: scored, targets: batch.targets, gradientScale: gradientScale,
-                dHidden: gradients.hidden, arena, tokens, run)
-            backward(hidden, gradients, shared, tokens, run)
+                dHidden: dHidden, arena, tokens, run)
+            backward(hidden, balance, tokens, run)
             return Self.sums(losses, scored: scored, batch)
         }
     }
 
+    /// Adds the routings of one micro-batch to `balance`; a forward up to the last layer with experts.
+    package func count(_ batch: TokenBatch, dropout: DropoutStream?, into balance: RouterBalance) {
+        guard let last = model.configuration.experts?.layers.lastIndex(of: true) else { return }
+        batch.withLayout(dropout: dropout) { tokens in
+            let run = workspace.run(arena, count: batch.count, context)
+            _ = forward(batch, layers: last + 1, balance, tokens, run)
+        }
+    }
+
+    /// Runs the first layers; returns the residual stream before each and after the last of them.
+    private func forward(
+        _ batch: TokenBatch, layers: Int, _ balance: RouterBalance?, _ tokens: TokenLayout, _ run: AdapterRun
+    ) -> [FloatMatrix] {
+        guard batch.count <= capacity else {
+            fatalError("a micro-batch of \(batch.count) tokens exceeds the planned \(capacity)")
+        }
+        let hidden = hiddenSlots.map { arena.matrix($0, rows: batch.count, columns: model.configuration.width) }
+        model.embed(batch.ids, tokens, into: hidden[0], context)
+        for (layer, block) in model.blocks.prefix(layers).enumerated() {
+            let memory = memory(layer, batch.count)
+            block.forward(
+                hidden[layer], into: hidden[layer + 1], memory, shared(layer, batch.count), tokens, run)
+            if let balance, let experts = memory.experts { balance.add(experts.routing, layer: layer) }
+        }
+        return hidden
+    }
+
     private func backward(
-        _ hidden: [FloatMatrix], _ gradients: (hidden: FloatMatrix, layer: GradientMemory), _ shared: SharedMemory,
-        _ tokens: TokenLayout, _ run: AdapterRun
+        _ hidden: [FloatMatrix], _ balance: RouterBalance?, _ tokens: TokenLayout, _ run: AdapterRun
     ) {
+        if let balance, let place = shared(0, tokens.count).experts?.gradients?.balance { balance.fillGradient(place) }
         let lowest = model.lowestAdaptedLayer ?? model.blocks.count
         for layer in stride(from: model.blocks.count - 1, through: lowest, by: -1) {
             let memory = memory(layer, tokens.count)
+            var shared = shared(layer, tokens.count)
+            shared.balancesExperts = balance != nil
+            let gradients = gradients(layer, tokens.count)
             if recompute == .all, layer < model.blocks.count - 1 {
                 model.blocks[layer].forward(hidden[layer], into: hidden[layer + 1], memory, shared, tokens, run)
             }
@@ -106,7 +134,16 @@ package final class TrainingPass {
     }
 
     private func memory(_ layer: Int, _ count: Int) -> BlockMemory {
-        blockSlots[recompute == .all ? 0 : layer].memory(arena, count: count, shape: model.configuration)
+        blockSlots[recompute == .all ? 0 : layer]
+            .memory(arena, count: count, shape: model.configuration, layer: layer)
+    }
+
+    private func shared(_ layer: Int, _ count: Int) -> SharedMemory {
+        workspace.shared(arena, count: count, model.configuration, layer: layer)
+    }
+
+    private func gradients(_ layer: Int, _ count: Int) -> (hidden: FloatMatrix, layer: GradientMemory) {
+        gradientSlots.memory(arena, count: count, shape: model.configuration, layer: layer)
     }
 
     /// Sums the losses of each sequence, token after token.
@@ -148,11 +185,10 @@ extension TrainingPass {
                 plan.reserve("layer \($0): input", Float.self, count: capacity * shape.width)
             }
             blocks = (0..<(recompute == .all ? 1 : model.blocks.count)).map { layer in
-                // Layers that share memory need the widest of each.
-                let sharing = recompute == .all ? model.blocks : [model.blocks[layer]]
-                return BlockSlots(
-                    &plan, name: recompute == .all ? "layer" : "layer \(layer)", tokens: capacity, shape: shape,
-                    savedWidths: savedWidths(of: sharing), narrows: model.narrowsActivations(context))
+                BlockSlots(
+                    &plan, name: recompute == .all ? "layer" : "layer \(layer)", tokens: capacity, model,
+                    layers: recompute == .all ? model.blocks.indices : layer..<layer + 1,
+                    narrows: model.narrowsActivations(context))
             }
             gradients = GradientSlots(&plan, tokens: capacity, shape: shape)
             head = LossHead(&plan, model, largestRows: capacity, keepsLogits: false, context)

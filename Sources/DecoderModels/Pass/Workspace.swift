@@ -8,6 +8,7 @@ struct Workspace {
     private let normed: ArenaSlot
     private let activated: ArenaSlot
     private let fused: ArenaSlot?
+    private let experts: ExpertsScratchSlots?
     private let dropped: ArenaSlot?
     private let lowRank: ArenaSlot
     private let scratch: ArenaSlot
@@ -21,11 +22,14 @@ struct Workspace {
     ) {
         let shape = model.configuration
         normed = plan.reserve("normalised rows", Float.self, count: capacity * shape.width)
-        activated = plan.reserve("gated activations", Float.self, count: capacity * shape.feedForwardWidth)
+        activated = plan.reserve("gated activations", Float.self, count: capacity * shape.widestFeedForward)
         fused =
             shape.fusedHeads == .interleaved
             ? plan.reserve("queries, keys and values together", Float.self, count: capacity * shape.fusedWidth) : nil
-        let sites = (model.blocks.first?.linears ?? []) + [model.head]
+        experts = shape.experts.map {
+            ExpertsScratchSlots(&plan, tokens: capacity, $0, width: shape.width, training: training)
+        }
+        let sites = model.blocks.flatMap(\.linears) + [model.head]
         droppedWidth = sites.reduce(0) { max($0, $1.site.inputs) }
         let headRows = head?.chunkRows ?? 1
         let rows = max(capacity, headRows)
@@ -44,7 +48,7 @@ struct Workspace {
                 rows: capacity, dimension: model.largestBlockDimension,
                 summed: training
                     ? model.blocks.flatMap(\.groups).map { $0.reduce(0) { $0 + $1.site.outputs } }.max() ?? 0 : 0,
-                float32Dimension: lowRankWidth),
+                float32Dimension: max(lowRankWidth, shape.experts.map { max($0.count, shape.width) } ?? 0)),
             context.productScratchByteCount(
                 rows: headRows, dimension: head?.packedLength ?? shape.width))
         if let shape = model.blocks.first?.attention {
@@ -66,17 +70,13 @@ struct Workspace {
                 factors, rows: 1, columns: arena.elements(factors, as: Float.self).count), fewRows: fewRows)
     }
 
-    func shared(_ arena: Arena, count: Int, _ shape: DecoderConfiguration) -> SharedMemory {
+    func shared(_ arena: Arena, count: Int, _ shape: DecoderConfiguration, layer: Int) -> SharedMemory {
         SharedMemory(
             normed: arena.matrix(normed, rows: count, columns: shape.width),
-            activated: arena.matrix(activated, rows: count, columns: shape.feedForwardWidth),
-            fused: fused.map { arena.matrix($0, rows: count, columns: shape.fusedWidth) })
+            activated: arena.matrix(activated, rows: count, columns: shape.feedForwardWidth(of: layer)),
+            fused: fused.map { arena.matrix($0, rows: count, columns: shape.fusedWidth) },
+            experts: experts?.scratch(arena, count: count))
     }
-}
-
-/// For each linear of a layer, the floats for each token that its adapter keeps, the most of any of the layers.
-func savedWidths(of blocks: [DecoderBlock]) -> [Int] {
-    (0..<(blocks.first?.linears.count ?? 0)).map { place in blocks.map { $0.linears[place].savedWidth }.max() ?? 0 }
 }
 
 extension DecoderModel {

@@ -25,8 +25,8 @@ package final class ScoringPass {
         var plan = ArenaPlan()
         hiddenSlot = plan.reserve("residual stream", Float.self, count: capacity * model.configuration.width)
         blockSlots = BlockSlots(
-            &plan, name: "layer", tokens: capacity, shape: model.configuration,
-            savedWidths: savedWidths(of: model.blocks), narrows: model.narrowsActivations(context))
+            &plan, name: "layer", tokens: capacity, model, layers: model.blocks.indices,
+            narrows: model.narrowsActivations(context))
         head = LossHead(&plan, model, largestRows: capacity, keepsLogits: true, context)
         workspace = Workspace(
             &plan, model, capacity: capacity, largestSequence: capacity, head: head, training: false,
@@ -50,11 +50,14 @@ package final class ScoringPass {
         }
         batch.withLayout(dropout: nil) { tokens in
             let run = workspace.run(arena, count: batch.count, context)
-            let shared = workspace.shared(arena, count: batch.count, model.configuration)
+            let shape = model.configuration
             let hidden = arena.matrix(hiddenSlot, rows: batch.count, columns: model.configuration.width)
             model.embed(batch.ids, tokens, into: hidden, context)
-            let memory = blockSlots.memory(arena, count: batch.count, shape: model.configuration)
-            for block in model.blocks { block.forward(hidden, into: hidden, memory, shared, tokens, run) }
+            for (layer, block) in model.blocks.enumerated() {
+                block.forward(
+                    hidden, into: hidden, blockSlots.memory(arena, count: batch.count, shape: shape, layer: layer),
+                    workspace.shared(arena, count: batch.count, shape, layer: layer), tokens, run)
+            }
         }
     }
 

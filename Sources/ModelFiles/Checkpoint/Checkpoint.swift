@@ -83,6 +83,20 @@ public final class Checkpoint: Sendable {
         tensorNames = tensors.keys.map(\.text).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     }
 
+    /// The same files with parts of tensors under names of their own, in place of the tensors they are cut from.
+    package func replacing(with slices: [TensorSlice]) -> Checkpoint { Checkpoint(self, slices) }
+
+    private init(_ whole: Checkpoint, _ slices: [TensorSlice]) {
+        var tensors = whole.tensors
+        for slice in slices { tensors[TensorName(slice.source.name)] = nil }
+        for slice in slices { tensors[TensorName(slice.name)] = slice.tensor }
+        files = whole.files
+        self.tensors = tensors
+        aliases = whole.aliases
+        components = whole.components
+        tensorNames = tensors.keys.map(\.text).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    }
+
     /// `M.weight` and `absmax` of `M.weight.absmax`, nil for a name without such a part.
     private static func componentSplit(_ name: String) -> (base: String, component: String)? {
         guard let range = name.utf8.lastRange(of: ".weight.") else { return nil }

@@ -16,11 +16,12 @@ public struct TensorEntry: Sendable {
 /// The header of a safetensors file, read strictly.
 ///
 /// Stricter than the reference reader (0.8.0) in four points: a name may appear once, names are neither empty nor hold
-/// a NUL, ranks end at 8, and there are at most 100,000 tensors.
+/// a NUL, ranks end at 8, and there are at most 400,000 tensors (a mixture of 94 layers with 128 experts in 4 bits
+/// has 220,000).
 public struct SafetensorsHeader: Sendable {
     /// Largest header, the reference's bound.
     public static let maximumByteCount = 100_000_000
-    public static let maximumTensorCount = 100_000
+    public static let maximumTensorCount = 400_000
     public static let maximumRank = 8
 
     /// `__metadata__` in the order of the file.

@@ -25,9 +25,9 @@ internal import QuantFormats
 ///                                            products multiply by, so that they read it in place
 ///     M.weight.quant_state.qlora__int8       the JSON
 ///
-/// A directory that holds weights in our formats, quantized embeddings, or linears that transformers does not hold in 4
-/// bits (Falcon's) says so in config.json, so that other programs do not take
-/// it for one of bitsandbytes; the flat shapes make them stop where they ignore that.
+/// A directory that holds weights in our formats, quantized embeddings, or what transformers does not hold in 4 bits
+/// (Falcon's linears, experts: each under its own name, `experts.0.gate_proj.weight`, never stacked) says so in config.json,
+/// so that other programs do not take it for one of bitsandbytes; the flat shapes make them stop where they ignore that.
 ///
 ///     "quantization_config": {"quant_method": "qlora-blockwise", "version": 1, "format": "nf4", "block_size": 64,
 ///                             "embeddings": "int8"}

@@ -35,6 +35,8 @@ package final class Trainer {
     /// The optimizer's arrays, one behind the other.
     private let optimizerState: AlignedMemory
     private let pass: TrainingPass
+    /// nil where routers have no auxiliary loss.
+    private let balance: RouterBalance?
     private let interruption: () throws(Failure) -> Void
     /// The order of the epoch that was asked for last.
     private var epochOrder: (epoch: Int, indices: [Int])?
@@ -71,6 +73,9 @@ package final class Trainer {
         capacity = MicroBatches.capacity(lengths: lengths, settings: settings)
         gradients = AlignedMemory(byteCount: adapters.parameterCount * MemoryLayout<Float>.stride)
         model.attach(adapters, gradients: gradients.floats)
+        balance =
+            settings.routerLossCoefficient > 0
+            ? RouterBalance(model.configuration, coefficient: settings.routerLossCoefficient) : nil
         pass = TrainingPass(
             model, capacity: capacity, largestSequence: lengths.max() ?? 1, recompute: recompute, context: context)
         memory = TrainingMemory(
@@ -131,13 +136,26 @@ package final class Trainer {
         var loss = 0.0
         let cuts = MicroBatches.cut(
             lengths: stepRows.map(\.ids.count), rows: settings.batchSize, tokens: settings.packing ? capacity : nil)
-        for range in cuts {
-            try interruption()
-            let batch = TokenBatch(
+        func batch(_ range: Range<Int>) -> TokenBatch {
+            TokenBatch(
                 range.map {
                     SequenceInput(ids: stepRows[$0].ids, labels: stepRows[$0].labels, rowIdentifier: Int32($0))
                 })
-            for sequence in pass.run(batch, gradientScale: scale, dropout: dropout) { loss += sequence.loss }
+        }
+        balance?.reset()
+        if let balance, cuts.count > 1 {
+            // What one token adds to the routers' loss depends on where all others of the step go.
+            for range in cuts {
+                try interruption()
+                pass.count(batch(range), dropout: dropout, into: balance)
+            }
+            balance.complete()
+        }
+        for range in cuts {
+            try interruption()
+            for sequence in pass.run(batch(range), gradientScale: scale, dropout: dropout, balance: balance) {
+                loss += sequence.loss
+            }
         }
         try interruption()
         loss /= Double(supervised)
@@ -161,11 +179,13 @@ package final class Trainer {
             count: adapters.parameterCount,
             step: OptimizerStep(number: step + 1, learningRate: rate, gradientScale: coefficient), context: context)
         let tokens = stepRows.reduce(0) { $0 + $1.ids.count }
-        return StepRecord(
+        var record = StepRecord(
             step: step + 1, epoch: plan.epochsDone(afterStep: step), loss: loss, gradientNorm: norm, learningRate: rate,
             tokens: tokens, supervisedTokens: supervised,
             tokensPerSecond: Double(tokens) / max(MonotonicClock.seconds - start, 1e-9),
             residentByteCount: MemoryProbe.usage().resident)
+        record.routerLoss = balance?.loss
+        return record
     }
 
     /// The mean loss of the held-out rows.

@@ -21,6 +21,8 @@ package struct TrainingSettings: Sendable {
     package var optimizerSettings = OptimizerSettings()
     /// Largest gradient norm; 0 switches clipping off.
     package var maximumGradientNorm = 1.0
+    /// What the auxiliary loss of a mixture's routers is multiplied with; 0 switches it off.
+    package var routerLossCoefficient = 0.0
     package var seed: UInt64 = 42
     /// Optimizer steps between evaluations; 0 evaluates only at the end.
     package var evaluateEvery = 0

@@ -50,6 +50,8 @@ package struct StepRecord: Sendable {
     package var supervisedTokens: Int
     package var tokensPerSecond: Double
     package var residentByteCount: Int
+    /// The auxiliary loss of a mixture's routers, not multiplied with its coefficient; nil where it is off.
+    package var routerLoss: Double?
 
     package init(
         step: Int, epoch: Double, loss: Double, gradientNorm: Double, learningRate: Double, tokens: Int,
@@ -68,12 +70,14 @@ package struct StepRecord: Sendable {
 
     package var json: JSONValue {
         .object(
-            JSONObject([
-                ("kind", .string("step")), ("step", .integer(step)), ("epoch", .double(epoch)), ("loss", .double(loss)),
-                ("grad_norm", .double(gradientNorm)), ("learning_rate", .double(learningRate)),
-                ("tokens", .integer(tokens)), ("supervised_tokens", .integer(supervisedTokens)),
-                ("tokens_per_second", .double(tokensPerSecond)), ("rss_bytes", .integer(residentByteCount)),
-            ]))
+            JSONObject(
+                [
+                    ("kind", .string("step")), ("step", .integer(step)), ("epoch", .double(epoch)),
+                    ("loss", .double(loss)),
+                    ("grad_norm", .double(gradientNorm)), ("learning_rate", .double(learningRate)),
+                    ("tokens", .integer(tokens)), ("supervised_tokens", .integer(supervisedTokens)),
+                    ("tokens_per_second", .double(tokensPerSecond)), ("rss_bytes", .integer(residentByteCount)),
+                ] + (routerLoss.map { [("router_aux_loss", .double($0))] } ?? [])))
     }
 }
 
@@ -88,6 +92,7 @@ extension StepRecord {
         self.init(
             step: step, epoch: epoch, loss: loss, gradientNorm: norm, learningRate: rate, tokens: tokens,
             supervisedTokens: supervised, tokensPerSecond: speed, residentByteCount: resident)
+        routerLoss = json["router_aux_loss"]?.double
     }
 }
 

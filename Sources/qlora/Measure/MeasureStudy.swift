@@ -83,8 +83,9 @@ struct MeasureStudy {
     /// The directory of the model in a format, made if it is not the model itself, and its size.
     private func stored(_ format: MeasuredFormat) throws -> (path: String, size: StoredSize) {
         guard let blockSize = format.blockSize else {
-            let linears = try WeightRoles(source).linears.map { (module) throws(Failure) in
-                try source.checkpoint.requiredTensor(named: module + ".weight")
+            let roles = try WeightRoles(source)
+            let linears = try roles.linears.map { (module) throws(Failure) in
+                try roles.checkpoint.requiredTensor(named: module + ".weight")
             }
             let tensors = source.checkpoint.tensorNames.compactMap(source.checkpoint.tensor(named:))
             func bits(_ tensors: [StoredTensor]) -> Double {
@@ -214,6 +215,7 @@ extension LoopOptions {
             "--beta2", "\(beta2)", "--epsilon", "\(epsilon)", "--max-grad-norm", "\(maxGradNorm)", "--seed", "\(seed)",
             "--compute", compute, "--recompute", recompute.rawValue,
         ]
+        if let routerAuxLossCoef { arguments += ["--router-aux-loss-coef", "\(routerAuxLossCoef)"] }
         if let maxSteps { arguments += ["--max-steps", "\(maxSteps)"] }
         if let warmupSteps { arguments += ["--warmup-steps", "\(warmupSteps)"] }
         if let warmupRatio { arguments += ["--warmup-ratio", "\(warmupRatio)"] }

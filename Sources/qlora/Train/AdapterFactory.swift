@@ -22,14 +22,26 @@ struct AdapterFactory {
         if let layers = options.layers {
             try selection.setLayers(option: layers, layerCount: base.configuration.layerCount)
         }
+        try selection.separateParameters(base.sites)
         let sites = try selection.select(from: base.sites, outputHead: base.head.site.path)
+        try checkDropout(sites)
         let adapters = AdapterSet(sites: try ranks.apply(to: sites), dropout: Float(options.dropout))
         adapters.initialize(seed: seed)
         var configuration = AdapterConfiguration(
             baseModel: baseName, ranks: ranks, dropout: options.dropout,
             targets: try savedTargets(selection, base), exclude: selection.exclude, layers: selection.layers)
+        configuration.targetParameters = selection.parameters
+        if configuration.targets == .names([]) { configuration.targets = nil }
         configuration.fanInFanOut = base.storesTransposed
         return (adapters, configuration)
+    }
+
+    /// Refuses dropout beside experts: PEFT cannot load such an adapter, because what it adds to parameters has none.
+    private func checkDropout(_ sites: [AdapterSite]) throws(Failure) {
+        guard options.dropout > 0, let site = sites.first(where: { $0.role != nil }) else { return }
+        throw Failure(
+            .usage, "--dropout is \(options.dropout), and \(site.path) is a parameter, which has no dropout in PEFT",
+            remedy: "Leave --dropout out, or adapt neither experts nor routers")
     }
 
     /// What PEFT would save as `target_modules`: names and patterns as they are, all-linear as the shortest suffixes.
@@ -49,6 +61,7 @@ struct AdapterFactory {
         var configuration = loaded.configuration
         if let baseName = options.baseName { configuration.baseModel = baseName }
         configuration.dropout = options.dropout
+        try checkDropout(loaded.parameters.entries.map(\.site))
         let adapters = AdapterSet(
             sites: loaded.parameters.entries.map { ($0.site, $0.rank, $0.scaling) }, dropout: Float(options.dropout))
         _ = adapters.parameters.update(fromContentsOf: loaded.parameters.parameters)

@@ -13,7 +13,7 @@ struct AdapterOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Linears that are adapted: all-linear, names (q_proj,v_proj), or a regular expression between slashes.",
+            "Linears that are adapted: all-linear (of a mixture all but routers and experts), names (q_proj,experts.down_proj), or a regular expression between slashes.",
             valueName: "selection"))
     var targets = "all-linear"
 

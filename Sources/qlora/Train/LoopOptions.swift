@@ -65,6 +65,12 @@ struct LoopOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Gradients are scaled down to this norm; 0 switches it off.", valueName: "norm"))
     var maxGradNorm = 1.0
 
+    @Option(
+        help: ArgumentHelp(
+            "Weight of the routers' load-balancing loss, for mixtures of experts; 0 switches it off. (default: router_aux_loss_coef of config.json where its output_router_logits is true, else 0)",
+            valueName: "weight"))
+    var routerAuxLossCoef: Double?
+
     @Option(help: ArgumentHelp("Seed of data order, initialisation and dropout.", valueName: "n"))
     var seed: UInt64 = 42
 
@@ -120,5 +126,23 @@ struct LoopOptions: ParsableArguments {
         settings.seed = seed
         settings.evaluateEvery = evalEvery
         return settings
+    }
+
+    /// The weight of the routers' auxiliary loss, of this option or of the model's configuration.
+    func routerLossCoefficient(_ shape: DecoderConfiguration) throws(Failure) -> Double {
+        guard let weight = routerAuxLossCoef else {
+            return shape.experts.map { $0.hasAuxiliaryLoss ? $0.auxiliaryCoefficient : 0 } ?? 0
+        }
+        guard weight.isFinite, weight >= 0 else {
+            throw Failure(
+                .usage, "--router-aux-loss-coef is \(weight): 0 or more is expected",
+                remedy: "Change --router-aux-loss-coef")
+        }
+        guard weight == 0 || shape.experts != nil else {
+            throw Failure(
+                .usage, "--router-aux-loss-coef is \(weight), and the model has no experts",
+                remedy: "Leave --router-aux-loss-coef out")
+        }
+        return weight
     }
 }

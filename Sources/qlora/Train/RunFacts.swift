@@ -94,6 +94,8 @@ struct RunFacts {
                 ("beta2", .double(loop.beta2)),
                 ("epsilon", .double(loop.epsilon)), ("max_grad_norm", .double(loop.maxGradNorm)),
                 ("seed", .number(JSONNumber(text: String(loop.seed)))),
-            ] + chat)
+            ]
+                + (settings.routerLossCoefficient > 0
+                    ? [("router_aux_loss_coef", .double(settings.routerLossCoefficient))] : []) + chat)
     }
 }

@@ -65,7 +65,8 @@ struct Train: VerbCommand {
         let base = try DecoderModel.load(directory)
         let length = maxLength ?? min(1024, base.configuration.maximumPositions)
         try base.configuration.requireLength(length) { "Give --max-length \($0) or less" }
-        let settings = try loop.settings(maximumLength: length)
+        var settings = try loop.settings(maximumLength: length)
+        settings.routerLossCoefficient = try loop.routerLossCoefficient(base.configuration)
         var verb = self
         if opening == .resume, rows.chat.templateDate == nil {
             verb.rows.chat.templateDate = try ChatRecord.date(of: output)

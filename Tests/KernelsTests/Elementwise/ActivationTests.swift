@@ -194,4 +194,40 @@ struct ActivationTests {
             #expect(sum.gapsAreIntact && row.gapsAreIntact && part.gapsAreIntact && whole.gapsAreIntact)
         }
     }
+
+    @Test("Rows go to experts and come back weighted", arguments: oddLengths)
+    func rowsOfExperts(length: Int) {
+        let x = SampleMatrix.random(5, length, seed: 51), y = SampleMatrix.random(5, length, seed: 52)
+        let chosen = SampleBuffer<Int32>([4, 0, 0, 2]), places = SampleBuffer<Int32>([1, 4, 0, 0, 3, 2, 2, 1, 4, 3])
+        let factors = SampleBuffer<Float>((0..<10).map { Float($0) / 7 - 0.5 })
+        func weighted(_ row: Int, _ column: Int, _ isWeighted: Bool) -> Double {
+            (0..<2).reduce(0) { sum, index in
+                let factor = isWeighted ? Double(factors.elements[row * 2 + index]) : 1
+                return sum + factor * x[Int(places.elements[row * 2 + index]), column]
+            }
+        }
+        for context in contexts() {
+            let copied = SampleMatrix.random(4, length, seed: 53)
+            context.copyRows(x.matrix, at: chosen.base, into: copied.matrix)
+            #expect(copied.error { x[Int(chosen.elements[$0]), $1] } == 0)
+            let sum = y.copy, plain = y.copy, scaled = y.copy, added = y.copy
+            context.sumRows(
+                x.matrix, at: places.base, perRow: 2, factors: factors.base, into: sum.matrix, adding: true)
+            #expect(sum.error { y[$0, $1] + weighted($0, $1, true) } < tolerance)
+            context.sumRows(x.matrix, at: places.base, perRow: 2, factors: nil, into: plain.matrix, adding: false)
+            #expect(plain.error { weighted($0, $1, false) } < tolerance)
+            context.scaleRows(x.matrix, by: factors.base, into: scaled.matrix)
+            #expect(scaled.error { Double(factors.elements[$0]) * x[$0, $1] } < tolerance)
+            context.addRows(x.matrix, scaledBy: factors.base, into: added.matrix)
+            #expect(added.error { y[$0, $1] + Double(factors.elements[$0]) * x[$0, $1] } < tolerance)
+            let products = SampleBuffer<Float>(Array(repeating: 0, count: 5))
+            context.dotRows(x.matrix, y.matrix, into: products.base)
+            for row in 0..<5 {
+                let exact = (0..<length).reduce(0.0) { $0 + x[row, $1] * y[row, $1] }
+                let size = (0..<length).reduce(0.0) { $0 + abs(x[row, $1] * y[row, $1]) }
+                #expect(abs(Double(products.base[row]) - exact) <= 1e-6 * size)
+            }
+            #expect(copied.gapsAreIntact && sum.gapsAreIntact && plain.gapsAreIntact && scaled.gapsAreIntact)
+        }
+    }
 }
