@@ -34,7 +34,7 @@ struct ProductPlan {
     /// Outputs of a strip: one panel or two. Formats unpack 32 columns at a time, none of which another task may need.
     static let stripWidth = 32
 
-    private static let wantedTasks = 64
+    private static let mostWantedTasks = 64
 
     /// Pieces of tasks that are wanted: the last ones are what threads wait for.
     private static let wantedPieces = 128
@@ -46,7 +46,10 @@ struct ProductPlan {
     /// - Parameters:
     ///   - reductions: lengths of the inputs.
     ///   - results: outputs of the results.
-    init(_ kernels: qk_product_kernels, rows: Int, reductions: [Int], results: [Int], bfloat16: Bool) {
+    ///   - threads: those that will share the tasks.
+    init(
+        _ kernels: qk_product_kernels, rows: Int, reductions: [Int], results: [Int], bfloat16: Bool, threads: Int
+    ) {
         let largest = Int(bfloat16 ? kernels.reduction_block_bfloat16 : kernels.reduction_block_float32)
         self.reductions = reductions.map { reduction in
             let count = (reduction + largest - 1) / largest
@@ -56,6 +59,9 @@ struct ProductPlan {
         }
         let strips = results.map { ($0 + Self.stripWidth - 1) / Self.stripWidth }
         let stripCount = strips.reduce(0, +)
+
+        // No more tasks than the threads need to end together: each unpacks its panels and reads its rows anew.
+        let wantedTasks = min(Self.mostWantedTasks, 8 * threads)
 
         // Chunks as large as the workspace allows, of equal size; in pieces where the strips alone are too few tasks, but
         // never so small that unpacking a panel costs more than a quarter of using it.
@@ -77,8 +83,8 @@ struct ProductPlan {
         // Wide tasks read the packed rows once for several strips and come first; the last of them are cut finely, so
         // that threads end together.
         let most = Int(kernels.task_panels) * Int(kernels.tile_columns) / Self.stripWidth
-        let wide = max(1, min(most, stripCount * chunkCount / Self.wantedTasks))
-        let narrowStrips = min(stripCount / 4, Self.wantedTasks)
+        let wide = max(1, min(most, stripCount * chunkCount / wantedTasks))
+        let narrowStrips = min(stripCount / 4, Self.mostWantedTasks)
         var wideTasks: [Task] = []
         var narrowTasks: [Task] = []
         var wideLeft = stripCount - narrowStrips

@@ -174,7 +174,7 @@ extension ComputeContext {
         let rows = inputs[0].rows
         let plan = ProductPlan(
             kernels, rows: rows, reductions: inputs.map(\.columns), results: results.map(\.output.columns),
-            bfloat16: bfloat16)
+            bfloat16: bfloat16, threads: pool.threadCount)
         // Packed inputs lie one behind the other, the chunks of each one behind the other.
         let unit = bfloat16 ? 2 : 4
         let chunkBytes = plan.reductions.map { plan.chunkRows * $0.padded * unit }
