@@ -58,8 +58,15 @@ package struct Measuring: Sendable {
         return countsFastest ? times[0] : times[times.count / 2]
     }
 
-    /// Seconds of the fastest of `runs` runs.
-    package func best(runs: Int, _ body: () -> Void) -> Double {
-        (0..<runs).map { _ in time(body) }.min() ?? .infinity
+    /// Seconds of the fastest run: at least `runs` runs and `seconds` in all.
+    package func best(runs: Int, seconds: Double = 0, _ body: () -> Void) -> Double {
+        var fastest = Double.infinity, total = 0.0, count = 0
+        while count < runs || total < seconds {
+            let time = time(body)
+            fastest = min(fastest, time)
+            total += time
+            count += 1
+        }
+        return fastest
     }
 }

@@ -241,8 +241,10 @@ extension ComputeContext {
                 }
             }
         }
+        // Short tasks come first: threads claim a share of what is left at once, and such a share of the long ones, with many
+        // short ones behind them, would be what the others wait for.
         measured(gradient ? "products, gradient" : "products, forward") {
-            pool.run([region] + outer.map { outerPart($0) })
+            pool.run(outer.map { outerPart($0) } + [region])
         }
         for result in results {
             for term in result.inputs.compactMap(\.lowRank) where term.left.columns > limit {
