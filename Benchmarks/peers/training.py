@@ -55,6 +55,12 @@ def peer(arguments):
     print(json.dumps({"tokens_per_second": arguments.tokens / statistics.median(times[1:]), "peak_mib": peak >> 10}))
 
 
+def machine():
+    with open("/proc/cpuinfo") as file:
+        names = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
+    return f"{len(names)} x {names[0]}" if names else "unknown"
+
+
 def rows(arguments, vocabulary):
     numbers = random.Random(1)
     return [[numbers.randrange(vocabulary) for _ in range(arguments.tokens)] for _ in range(arguments.steps)]
@@ -117,7 +123,9 @@ def main():
             f"  ratio                {ours['tokens_per_second'] / theirs['tokens_per_second']:8.2f} "
             f"          {ours['peak_mib'] / theirs['peak_mib']:7.3f}")
     if arguments.json:
-        settings = {"model": os.path.basename(arguments.model), "tokens": arguments.tokens, "compute": compute}
+        settings = {
+            "machine": machine(), "model": os.path.basename(arguments.model), "tokens": arguments.tokens,
+            "compute": compute}
         with open(arguments.json, "w") as file:
             json.dump(settings | {"results": found}, file, indent=2)
             file.write("\n")
