@@ -140,6 +140,25 @@ import Testing
         }
     }
 
+    /// A tied table may be stored under the head's name alone, and the metadata may name the embedding as its alias.
+    @Test(arguments: [false, true]) func aTableUnderTheHeadsNameStays(isAliased: Bool) throws {
+        let workshop = Workshop()
+        let aliases = isAliased ? [(key: "model.embed_tokens.weight", value: "lm_head.weight")] : []
+        let model = try workshop.makeModel(ties: true, aliases: aliases) { declaration, _ in
+            if declaration.name == "model.embed_tokens.weight" {
+                declaration = TensorDeclaration(
+                    name: "lm_head.weight", type: declaration.type, shape: declaration.shape)
+            }
+        }
+        for (format, stored) in [(nil, "lm_head.weight"), (QuantFormat.int8, "lm_head.weight.absmax")] {
+            let path = workshop.directory.file(stored)
+            try workshop.quantize(model, QuantizationOptions(format: nil, embeddingFormat: format), to: path)
+            let written = try ModelDirectory(path)
+            #expect(written.checkpoint.tensorNames.contains(stored))
+            #expect(try ModelInspection(written).unsupported == nil)
+        }
+    }
+
     @Test func keptModulesAreListed() throws {
         let workshop = Workshop()
         let model = try workshop.makeModel()

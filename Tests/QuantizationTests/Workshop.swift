@@ -28,9 +28,12 @@ final class Workshop {
 
     /// A llama of one layer whose weights are made by `element`, written as safetensors.
     ///
-    /// - Parameter change: sees and may change each tensor before it is written.
+    /// - Parameters:
+    ///   - aliases: names under which the file's metadata knows tensors, each with the name that is stored.
+    ///   - change: sees and may change each tensor before it is written.
     func makeModel(
         width: Int = 64, inner: Int = 96, vocabulary: Int = 40, type: TensorType = .float32, ties: Bool = false,
+        aliases: [(key: String, value: String)] = [],
         change: (inout TensorDeclaration, inout [UInt8]) -> Void = { _, _ in }
     ) throws -> String {
         let path = directory.file("model")
@@ -53,7 +56,8 @@ final class Workshop {
             declarations.append(declaration)
             contents.append(bytes)
         }
-        let writer = try SafetensorsWriter(path + "/model.safetensors", tensors: declarations)
+        let writer = try SafetensorsWriter(
+            path + "/model.safetensors", tensors: declarations, metadata: [("format", "pt")] + aliases)
         for (declaration, bytes) in zip(declarations, contents) {
             try bytes.withUnsafeBytes { try writer.write(declaration.name, $0) }
         }

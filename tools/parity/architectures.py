@@ -72,7 +72,8 @@ def peft_losses(model, rows, steps, loss_of=loss_of):
     return losses
 
 
-def our_losses(arguments, base, rows, initial, output, steps, router_weight=0):
+def our_losses(arguments, base, rows, initial, output, steps, router_weight=None):
+    # A configuration may ask for the routers' loss by itself; None where there are no routers.
     data = output.parent / "train.jsonl"
     common.write_rows(data, rows * steps)
     common.qlora(
@@ -80,8 +81,8 @@ def our_losses(arguments, base, rows, initial, output, steps, router_weight=0):
         "--compute", "float32", "--data-order", "sequential", "--eval-split", "0", "--max-steps", steps, "--batch-size",
         1 if router_weight else len(rows), "--gradient-accumulation", len(rows) if router_weight else 1, "--max-length", "22", "--optimizer", "adamw", "--learning-rate", "5e-3",
         "--schedule", "constant", "--warmup-steps", "0", "--weight-decay", "0.01", "--max-grad-norm", "1.0", "--quiet",
-        *(["--router-aux-loss-coef", router_weight, "--no-packing"] if router_weight else []))
-    return [line["loss"] + router_weight * line.get("router_aux_loss", 0) for line in common.metrics(output, "step")]
+        *([] if router_weight is None else ["--router-aux-loss-coef", router_weight, "--no-packing"]))
+    return [line["loss"] + (router_weight or 0) * line.get("router_aux_loss", 0) for line in common.metrics(output, "step")]
 
 
 def worst(found, expected):
@@ -116,7 +117,7 @@ def check(arguments, report, name, source, work):
     initial, ours = work / "initial", work / "ours"
     adapted = common.lora(load(), name, directory=initial, **lora).eval()
     expected = peft_losses(adapted, rows, STEPS)
-    found = our_losses(arguments, source, rows, initial, ours, STEPS)
+    found = our_losses(arguments, source, rows, initial, ours, STEPS, 0 if is_mixture else None)
     report.that(f"{name}: the model learns", expected[-1] < expected[0], f"{expected[0]:.4f} to {expected[-1]:.4f}")
     report.at_most(f"{name}: losses of {STEPS} steps, relative", worst(found, expected), LOSS_TOLERANCE)
     tensors = safetensors.torch.load_file(ours / "adapter_model.safetensors")
@@ -171,7 +172,8 @@ def check(arguments, report, name, source, work):
         if by == "qlora":
             adapted = common.lora(oracle, name, directory=initial, **lora).eval()
             expected = peft_losses(adapted, rows, QUANTIZED_STEPS)
-            found = our_losses(arguments, base, rows, initial, ours, QUANTIZED_STEPS)
+            found = our_losses(
+                arguments, base, rows, initial, ours, QUANTIZED_STEPS, 0 if is_mixture else None)
             report.at_most(
                 f"{name}: losses of {QUANTIZED_STEPS} steps on NF4, relative", worst(found, expected), LOSS_TOLERANCE)
 

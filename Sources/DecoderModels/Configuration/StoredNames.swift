@@ -17,8 +17,10 @@ package struct StoredNames: Sendable {
         let root = isRootless ? names.root + "." : nil
         func stored(_ path: String) -> String { Self.stored(path, without: root) }
         let table = stored(module)
+        // A file's metadata may know the table by a name under which nothing is stored: the name of the tensor counts.
+        let tableName = checkpoint.tensor(named: table + ".weight")?.name
         let isUnderHead =
-            configuration.tiesHead && !checkpoint.contains(module: table) && checkpoint.contains(module: names.head)
+            configuration.tiesHead && tableName != table + ".weight" && checkpoint.contains(module: names.head)
         missingRoot = root
         embeddingModule = module
         embedding = isUnderHead ? names.head : table
