@@ -2,8 +2,8 @@
 
     PYTHON tools/parity/logits.py [--qlora PATH] [--shared PATH] [--work DIR]
 
-Sources: the golden models of Tests/DecoderModelsTests/Fixtures (float32, bfloat16 and float16, odd widths, biases, every
-rotary variant) and the shared story model in all three dtypes. Each is quantized by `qlora quantize` to NF4, NF4 with
+Sources: the golden models of Llama and Qwen2 (float32, bfloat16 and float16, odd widths, biases, every rotary variant;
+architectures.py has the other families) and the shared story model in all three dtypes. Each is quantized by `qlora quantize` to NF4, NF4 with
 double quantization and FP4, and loaded by transformers. The oracle is plain float32 torch over the weights dequantized
 without rounding to the source's dtype; ours are the logits of `qlora evaluate --compute float32 --logits`.
 Directories that transformers wrote itself are read too. Allowed: 1e-4 of the largest logit.
@@ -20,7 +20,7 @@ TOLERANCE = 1e-4
 def sources(arguments, work):
     """(name, directory, rows of ids)"""
     fixtures = common.ROOT / "Tests/DecoderModelsTests/Fixtures"
-    for directory in sorted(path.parent for path in fixtures.glob("*/config.json")):
+    for directory in sorted(path for family in ("llama-v*", "qwen2-v*") for path in fixtures.glob(family)):
         expected = json.loads((directory / "expected.json").read_text())
         yield directory.name, directory, [row["ids"] for row in expected["rows"]]
     numbers = random.Random(7)
