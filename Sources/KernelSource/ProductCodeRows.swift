@@ -56,13 +56,13 @@ func multiplyCodes<Product: CodeProduct>(_ product: Product.Type, _ task: Unsafe
                     var sums = InlineArray<4, SIMD16<Float>>(repeating: SIMD16(repeating: 0))
                     multiplyCodeRow(
                         product, weight, output: output, &scales, table: table, x: x, xStride: rowBytes &>> 2, &sums)
-                    finish(sums, target, yStride: yStride, bias: bias, adding: adding)
+                    storeLaneSums(sums, target, yStride: yStride, bias: bias, adding: adding)
                     row &+= 4
                 } else {
                     var sums = InlineArray<1, SIMD16<Float>>(repeating: SIMD16(repeating: 0))
                     multiplyCodeRow(
                         product, weight, output: output, &scales, table: table, x: x, xStride: rowBytes &>> 2, &sums)
-                    finish(sums, target, yStride: yStride, bias: bias, adding: adding)
+                    storeLaneSums(sums, target, yStride: yStride, bias: bias, adding: adding)
                     row &+= 1
                 }
             }
@@ -85,12 +85,9 @@ private func multiplyCodeRow<Product: CodeProduct, let Rows: Int>(
     while index < rowEnd {
         let end = min(rowEnd, enterSegment(weight, &scales, index))
         while index &+ 128 <= end {
-            // Far ahead from memory to the second level, near by from there: a stream of codes is used up at a third of
-            // the speed of a plain read, too slowly for the hardware's own prefetchers to run far enough ahead.
             var line = 0
             while line < 2 &* Product.codeBytes {
-                qk_prefetch_second_level(codes + (12_288 &+ line))
-                qk_prefetch(codes + (1024 &+ line))
+                fetchStream(codes + line)
                 line &+= 64
             }
             Product.add128(
@@ -117,20 +114,6 @@ private func multiplyCodeRow<Product: CodeProduct, let Rows: Int>(
         codes += 2 &* Product.codeBytes
         x += Product.unitsOf128
         index &+= 128
-    }
-}
-
-/// The sums of the lanes, where they belong.
-@inline(__always)
-private func finish<let Rows: Int>(
-    _ sums: InlineArray<Rows, SIMD16<Float>>, _ y: UnsafeMutablePointer<Float>, yStride: Int, bias: Float?,
-    adding: Bool
-) {
-    for row in 0..<Rows {
-        var sum = qk_sum(sums[row])
-        if let bias { sum = sum + bias }
-        let target = y + row &* yStride
-        target.pointee = adding ? target.pointee + sum : sum
     }
 }
 

@@ -126,10 +126,7 @@ enum FewRowsProduct<Arithmetic: ProductArithmetic>: FormatOperation {
         var x = x
         let lines = weight.pointee.elements.unsafelyUnwrapped + ((output &* columns &* Format.sixteenthBits) &>> 7)
         while column < columns {
-            // As in `multiplyCodeRow`.
-            let line = lines + ((column &* Format.sixteenthBits) &>> 7)
-            qk_prefetch_second_level(line + 12_288)
-            qk_prefetch(line + 1024)
+            fetchStream(lines + ((column &* Format.sixteenthBits) &>> 7))
             #if ISA_AVX512BF16
             if Arithmetic.unitLength == 2 {
                 let narrow = Format.narrowColumns(weight, row: output, column: column)
@@ -149,11 +146,30 @@ enum FewRowsProduct<Arithmetic: ProductArithmetic>: FormatOperation {
             }
             x += 32
         }
-        for row in 0..<Rows {
-            var sum = qk_sum(sums[row] + others[row])
-            if let bias { sum = sum + bias }
-            let target = y + row &* yStride
-            target.pointee = adding ? target.pointee + sum : sum
-        }
+        for row in 0..<Rows { sums[row] = sums[row] + others[row] }
+        storeLaneSums(sums, y, yStride: yStride, bias: bias, adding: adding)
+    }
+}
+
+/// Fetches ahead of a stream of stored weights, for the cache line at an address: far ahead from memory to the second
+/// level, near by from there. Weights are used up at a third of the speed of a plain read, too slowly for the hardware's
+/// own prefetchers to run far enough ahead.
+@inline(__always)
+func fetchStream(_ address: UnsafeRawPointer) {
+    qk_prefetch_second_level(address + 12_288)
+    qk_prefetch(address + 1024)
+}
+
+/// The sums of the lanes, where they belong: y (= or +=) sum + bias.
+@inline(__always)
+func storeLaneSums<let Rows: Int>(
+    _ sums: InlineArray<Rows, SIMD16<Float>>, _ y: UnsafeMutablePointer<Float>, yStride: Int, bias: Float?,
+    adding: Bool
+) {
+    for row in 0..<Rows {
+        var sum = qk_sum(sums[row])
+        if let bias { sum = sum + bias }
+        let target = y + row &* yStride
+        target.pointee = adding ? target.pointee + sum : sum
     }
 }

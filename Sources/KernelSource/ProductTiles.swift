@@ -70,15 +70,7 @@ func tile<Arithmetic: ProductArithmetic, let Height: Int>(
         panel += ProductShape.vectors
     }
     if task.lowRank > 0 { addLowRank(&accumulators, task) }
-    if task.output == TileOutput.startSums {
-        for row in 0..<Height {
-            for vector in 0..<ProductShape.vectors {
-                qk_store(task.sums + (row &* ProductShape.columns &+ vector &* 16), accumulators[row][vector])
-            }
-        }
-        return
-    }
-    if task.output != TileOutput.finish {
+    if task.output == TileOutput.addToSums || task.output == TileOutput.finishSums {
         for row in 0..<Height {
             for vector in 0..<ProductShape.vectors {
                 let sum = qk_load(task.sums + (row &* ProductShape.columns &+ vector &* 16))
@@ -86,7 +78,7 @@ func tile<Arithmetic: ProductArithmetic, let Height: Int>(
             }
         }
     }
-    if task.output == TileOutput.addToSums {
+    if task.output == TileOutput.startSums || task.output == TileOutput.addToSums {
         for row in 0..<Height {
             for vector in 0..<ProductShape.vectors {
                 qk_store(task.sums + (row &* ProductShape.columns &+ vector &* 16), accumulators[row][vector])
