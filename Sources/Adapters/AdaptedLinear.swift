@@ -65,15 +65,19 @@ package struct AdaptedLinear: Sendable {
     }
 
     /// Several linears of one input, which is packed once. All compute in one type.
+    ///
+    /// - Parameter filling: passes that fill x.
     package static func forward(
-        _ x: FloatMatrix, _ outputs: [AdaptedOutput], _ tokens: TokenLayout, _ run: AdapterRun
+        _ x: FloatMatrix, _ outputs: [AdaptedOutput], filling: [RowPass] = [], _ tokens: TokenLayout, _ run: AdapterRun
     ) {
-        var work = AdapterWork(run)
+        let needsInput = run.fewRows || outputs.contains { $0.linear.delta?.finishesLater(tokens) ?? false }
+        if needsInput { run.context.run(filling) }
+        var work = AdapterWork(run, ProductCompanions(filling: needsInput ? [] : filling))
         let terms = outputs.map { $0.linear.delta?.forward(x, saved: $0.saved, tokens, run, &work) }
         guard run.fewRows else {
             let products = zip(outputs, terms).flatMap { output, term in output.linear.products(output, term) }
             return run.context.forward(
-                x, products, thin: work.thin, computeType: outputs.first?.linear.computeType,
+                x, products, with: work.companions, computeType: outputs.first?.linear.computeType,
                 scratch: run.scratch.bytes)
         }
         forwardFewRows(x, outputs, terms, run)
@@ -119,11 +123,15 @@ package struct AdaptedLinear: Sendable {
     }
 
     /// The same for several linears of one input, whose gradients are summed without leaving the cache.
+    ///
+    /// - Parameters:
+    ///   - filling: passes that fill the gradients of the outputs.
+    ///   - beside: passes that fill x.
     package static func backward(
-        _ outputs: [AdaptedGradient], x: FloatMatrix, into dX: FloatMatrix?, adding: Bool, _ tokens: TokenLayout,
-        _ run: AdapterRun
+        _ outputs: [AdaptedGradient], x: FloatMatrix, into dX: FloatMatrix?, adding: Bool, filling: [RowPass] = [],
+        beside: [RowPass] = [], _ tokens: TokenLayout, _ run: AdapterRun
     ) {
-        var work = AdapterWork(run)
+        var work = AdapterWork(run, ProductCompanions(filling: filling, beside: beside))
         let terms = outputs.map { $0.linear.delta?.backward($0.matrix, x: x, saved: $0.saved, tokens, run, &work) }
         if let dX {
             let products = zip(outputs, terms).flatMap { output, term in
@@ -131,11 +139,10 @@ package struct AdaptedLinear: Sendable {
                 return output.linear.gradients(output.matrix, joins ? term : nil)
             }
             run.context.inputGradient(
-                products, thin: work.thin, outer: work.outer, into: dX, adding: adding,
+                products, with: work.companions, into: dX, adding: adding,
                 computeType: outputs.first?.linear.computeType, scratch: run.scratch.bytes)
         } else {
-            run.context.multiply(work.thin)
-            run.context.accumulate(work.outer)
+            run.context.run(work.companions)
         }
         for (output, term) in zip(outputs, terms) {
             if let term, let delta = output.linear.delta, delta.finishesLater(tokens) {

@@ -42,14 +42,13 @@ package protocol AdapterDelta: Sendable {
 /// What the adapters of linears with one input, or one output, ask for, to be done together; and the working memory that
 /// they share out.
 package struct AdapterWork {
-    /// To be done first: what low-rank terms are made of.
-    package var thin: [ThinProduct] = []
-    /// Then: parameter gradients.
-    package var outer: [OuterProduct] = []
+    /// Thin products: what low-rank terms are made of. Outer products: parameter gradients.
+    package var companions: ProductCompanions
     private var lowRank: FloatMatrix
     private var factors: FloatMatrix
 
-    package init(_ run: AdapterRun) {
+    package init(_ run: AdapterRun, _ companions: ProductCompanions) {
+        self.companions = companions
         lowRank = run.lowRank
         factors = run.factors
     }
@@ -66,7 +65,7 @@ package struct AdapterWork {
 
     /// Memory for a factor [rows, columns] with the stride that thin products ask for.
     mutating func takeFactor(rows: Int, columns: Int) -> FloatMatrix {
-        let stride = AdapterRun.factorStride(columns), count = rows * stride
+        let stride = ThinProduct.factorStride(columns), count = rows * stride
         guard count <= factors.columns else { fatalError("adapters share more memory for factors than was planned") }
         let taken = FloatMatrix(base: factors.base, rows: rows, columns: columns, stride: stride)
         factors = factors.columns(count..<factors.columns)
@@ -105,7 +104,4 @@ package struct AdapterRun: @unchecked Sendable {
         self.factors = factors
         self.fewRows = fewRows
     }
-
-    /// Elements between the rows of a factor with so many columns.
-    package static func factorStride(_ columns: Int) -> Int { (columns + 15) & ~15 }
 }

@@ -35,7 +35,7 @@ package struct LowRankDelta: AdapterDelta, @unchecked Sendable {
     package var savedWidth: Int { a.rows }
 
     package var factorCount: Int {
-        let stride = AdapterRun.factorStride(a.rows)
+        let stride = ThinProduct.factorStride(a.rows)
         return max(a.columns, b.columns == stride ? 0 : b.rows) * stride
     }
 
@@ -56,7 +56,7 @@ package struct LowRankDelta: AdapterDelta, @unchecked Sendable {
             // The dropped-out input is overwritten by the next adapter's.
             run.context.multiply([projection])
         } else {
-            work.thin.append(projection)
+            work.companions.thin.append(projection)
         }
         return LowRankTerm(left: saved, right: b)
     }
@@ -67,9 +67,9 @@ package struct LowRankDelta: AdapterDelta, @unchecked Sendable {
     ) -> LowRankTerm {
         guard let dA, let dB else { fatalError("an adapter without gradient memory was asked for gradients") }
         let dU = work.takeLowRank(rows: dY.rows, width: a.rows)
-        work.thin.append(ThinProduct(dY, by: factorB(run, &work), scale: scaling, into: dU))
-        work.outer.append(OuterProduct(dY, saved.columns(0..<a.rows), into: dB))
-        if !finishesLater(tokens) { work.outer.append(OuterProduct(dU, x, into: dA)) }
+        work.companions.thin.append(ThinProduct(dY, by: factorB(run, &work), scale: scaling, into: dU))
+        work.companions.outer.append(OuterProduct(dY, saved.columns(0..<a.rows), into: dB))
+        if !finishesLater(tokens) { work.companions.outer.append(OuterProduct(dU, x, into: dA)) }
         return LowRankTerm(left: dU, right: a)
     }
 
@@ -90,7 +90,7 @@ package struct LowRankDelta: AdapterDelta, @unchecked Sendable {
 
     /// B with the stride of a factor: B itself where it has it.
     private func factorB(_ run: AdapterRun, _ work: inout AdapterWork) -> FloatMatrix {
-        if b.columns == AdapterRun.factorStride(b.columns) { return b }
+        if b.columns == ThinProduct.factorStride(b.columns) { return b }
         let factor = work.takeFactor(rows: b.rows, columns: b.columns)
         for row in 0..<b.rows {
             factor.row(row).update(from: b.row(row), count: b.columns)

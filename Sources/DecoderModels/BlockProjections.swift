@@ -7,7 +7,7 @@ internal import Tensors
 extension DecoderBlock {
     /// Fills query, key and value of `memory` from x [M, C].
     func project(
-        _ x: FloatMatrix, _ memory: BlockMemory, _ shared: SharedMemory, _ tokens: TokenLayout, _ run: AdapterRun
+        _ x: BranchInput, _ memory: BlockMemory, _ shared: SharedMemory, _ tokens: TokenLayout, _ run: AdapterRun
     ) {
         let query = memory.heads?.query ?? memory.query, key = memory.heads?.key ?? memory.key
         if let place = places.queryKeyValue, let fused = memory.fused ?? shared.fused {
@@ -23,34 +23,45 @@ extension DecoderBlock {
                 memory, tokens, run)
         }
         guard let heads = memory.heads else { return }
-        norms.query?.forward(heads.query, into: memory.query, reciprocals: heads.queryReciprocals, run.context)
-        norms.key?.forward(heads.key, into: memory.key, reciprocals: heads.keyReciprocals, run.context)
+        run.context.run(
+            [
+                norms.query?.forward(
+                    heads.query, into: memory.query, reciprocals: heads.queryReciprocals, run.context),
+                norms.key?.forward(heads.key, into: memory.key, reciprocals: heads.keyReciprocals, run.context),
+            ].compactMap(\.self))
     }
 
-    /// From the gradients of queries, keys and values, which are used up, to that of x, where it is wanted.
+    /// From the gradients of queries, keys and values, rotated and used up, to that of x, where it is wanted.
     func projectBackward(
-        _ x: FloatMatrix, into dX: FloatMatrix?, adding: Bool, _ memory: BlockMemory, _ gradients: GradientMemory,
+        _ x: BranchInput, into dX: FloatMatrix?, adding: Bool, _ memory: BlockMemory, _ gradients: GradientMemory,
         _ tokens: TokenLayout, _ run: AdapterRun
     ) {
+        let context = run.context
+        var filling = rotations(
+            gradients.query, gradients.key, tokens, lengths: { Int($0.count) }, inverse: true, context)
         if let heads = memory.heads {
-            norms.query?.backward(
-                gradients.query, x: heads.query, reciprocals: heads.queryReciprocals, into: gradients.query,
-                adding: false, run.context)
-            norms.key?.backward(
-                gradients.key, x: heads.key, reciprocals: heads.keyReciprocals, into: gradients.key, adding: false,
-                run.context)
+            filling += [
+                norms.query?.backward(
+                    gradients.query, x: heads.query, reciprocals: heads.queryReciprocals, into: gradients.query,
+                    adding: false, context),
+                norms.key?.backward(
+                    gradients.key, x: heads.key, reciprocals: heads.keyReciprocals, into: gradients.key, adding: false,
+                    context),
+            ].compactMap(\.self)
         }
         if let place = places.queryKeyValue, let fused = gradients.fused {
             if design.copiesFused {
-                run.context.copyColumns(gradients.query, into: fused, design.fusedRuns.query.map(\.reversed))
-                run.context.copyColumns(gradients.key, into: fused, design.fusedRuns.key.map(\.reversed))
-                run.context.copyColumns(gradients.value, into: fused, design.fusedRuns.value.map(\.reversed))
+                context.run(filling)
+                filling = []
+                context.copyColumns(gradients.query, into: fused, design.fusedRuns.query.map(\.reversed))
+                context.copyColumns(gradients.key, into: fused, design.fusedRuns.key.map(\.reversed))
+                context.copyColumns(gradients.value, into: fused, design.fusedRuns.value.map(\.reversed))
             }
-            applyBackward([(place, fused)], x: x, into: dX, adding: adding, memory, tokens, run)
+            applyBackward([(place, fused)], filling: filling, x: x, into: dX, adding: adding, memory, tokens, run)
         } else if let queryPlace = places.query, let keyPlace = places.key, let valuePlace = places.value {
             applyBackward(
-                [(queryPlace, gradients.query), (keyPlace, gradients.key), (valuePlace, gradients.value)], x: x,
-                into: dX, adding: adding, memory, tokens, run)
+                [(queryPlace, gradients.query), (keyPlace, gradients.key), (valuePlace, gradients.value)],
+                filling: filling, x: x, into: dX, adding: adding, memory, tokens, run)
         }
     }
 }

@@ -61,8 +61,7 @@ package struct DecoderBlock {
     ) {
         let context = run.context
         project(attentionInput(input, memory, shared, context), memory, shared, tokens, run)
-        rotate(memory.query, heads: attention.queryHeads, tokens, inverse: false, context)
-        rotate(memory.key, heads: attention.keyValueHeads, tokens, inverse: false, context)
+        context.run(rotations(memory.query, memory.key, tokens, lengths: { Int($0.count) }, inverse: false, context))
         context.attentionForward(
             q: memory.query, k: memory.key, v: memory.value, segments: tokens.segments, shape: attention,
             into: memory.attended, logSumExp: memory.logSumExp, scratch: run.scratch.bytes)
@@ -83,19 +82,24 @@ package struct DecoderBlock {
         _ tokens: TokenLayout, _ run: AdapterRun
     ) {
         let x = feedForwardInput(input, memory, shared, run.context, isFirst: false)
-        if let experts { return sparseForward(experts, x, into: result, memory, shared, tokens, run) }
+        if let experts {
+            run.context.run(x.filling)
+            return sparseForward(experts, x.matrix, into: result, memory, shared, tokens, run)
+        }
         guard let places = places.feedForward else { fatalError("a layer has neither projections nor experts") }
-        activatedProducts(places, x, memory, shared, tokens, run)
+        let activation = activatedProducts(places, x, memory, shared, tokens, run)
         addBranch(
-            places.down, shared.activated, memory.feedForwardOutput, norms.feedForwardOutput, to: memory.middle,
-            into: result, memory, tokens, run)
+            places.down, shared.activated, filling: [activation], memory.feedForwardOutput, norms.feedForwardOutput,
+            to: memory.middle, into: result, memory, tokens, run)
     }
 
-    /// What `down` reads, act(gate(x)) · up(x), in the shared memory.
+    /// Fills gate(x) and up(x).
+    ///
+    /// - Returns: the pass that makes what `down` reads of them, act(gate(x)) · up(x), in the shared memory.
     func activatedProducts(
-        _ places: LinearPlaces.FeedForward, _ x: FloatMatrix, _ memory: BlockMemory, _ shared: SharedMemory,
+        _ places: LinearPlaces.FeedForward, _ x: BranchInput, _ memory: BlockMemory, _ shared: SharedMemory,
         _ tokens: TokenLayout, _ run: AdapterRun
-    ) {
+    ) -> RowPass {
         if let gateUp = places.gateUp, let both = memory.gateUp {
             apply([(gateUp, .float32(both))], x, memory, tokens, run)
         } else {
@@ -103,57 +107,65 @@ package struct DecoderBlock {
             if let up = places.up, let product = memory.up { products.append((up, product)) }
             apply(products, x, memory, tokens, run)
         }
-        run.context.activate(design.activation, gate: memory.gate, up: memory.up, into: shared.activated)
+        return run.context.activate(design.activation, gate: memory.gate, up: memory.up, into: shared.activated)
     }
 
     /// Turns dH [M, C], the gradient with respect to the layer's result, into that with respect to `input`, and adds
     /// parameter gradients. `needsInputGradient` is false where nothing below is trained: then dH is left undefined.
     ///
     /// Gate, up, query, key and value of `memory` are used up.
+    ///
+    /// - Parameter filling: passes that finish dH.
+    /// - Returns: passes that finish dH, before `memory` and `gradients` are used for anything but the backward of the layer
+    ///   below.
     package func backward(
-        _ dH: FloatMatrix, input: FloatMatrix, needsInputGradient: Bool, _ memory: BlockMemory, _ shared: SharedMemory,
-        _ gradients: GradientMemory, _ tokens: TokenLayout, _ run: AdapterRun
-    ) {
+        _ dH: FloatMatrix, filling: [RowPass], input: FloatMatrix, needsInputGradient: Bool, _ memory: BlockMemory,
+        _ shared: SharedMemory, _ gradients: GradientMemory, _ tokens: TokenLayout, _ run: AdapterRun
+    ) -> [RowPass] {
         let context = run.context
-        feedForwardBackward(dH, input, memory, shared, gradients, tokens, run)
-        if !design.isParallel { finishFeedForwardInput(dH, x: memory.middle, memory, gradients, context) }
-
-        let dBranch = branchGradient(dH, memory.attentionOutput, norms.attentionOutput, gradients, context)
+        feedForwardBackward(
+            BranchInput(matrix: dH, filling: filling), input, memory, shared, gradients, tokens, run)
+        // In a parallel block dH is needed as it is until both branches have read it.
+        let ofMiddle = feedForwardInputGradient(
+            dH, x: design.isParallel ? input : memory.middle, memory, gradients, context)
+        let dBranch = branchGradient(
+            BranchInput(matrix: dH, filling: design.isParallel ? [] : ofMiddle), memory.attentionOutput,
+            norms.attentionOutput, gradients, context)
         applyBackward(
-            [(places.output, dBranch)], x: memory.attended, into: gradients.attended, adding: false, memory, tokens, run
-        )
-        // Only now has the gradient of both branches' sum served its purpose.
-        if design.isParallel { finishFeedForwardInput(dH, x: input, memory, gradients, context) }
+            [(places.output, dBranch.matrix)], filling: dBranch.filling, x: BranchInput(matrix: memory.attended),
+            into: gradients.attended, adding: false, memory, tokens, run)
+        if design.isParallel { context.run(ofMiddle) }
         context.attentionBackward(
             gradients.attended, q: memory.query, k: memory.key, v: memory.value, out: memory.attended,
             logSumExp: memory.logSumExp, segments: tokens.segments, shape: attention, into: gradients.query,
             gradients.key, gradients.value, scratch: run.scratch.bytes)
-        rotate(gradients.query, heads: attention.queryHeads, tokens, inverse: true, context)
-        rotate(gradients.key, heads: attention.keyValueHeads, tokens, inverse: true, context)
         let x = attentionInput(input, memory, shared, context)
         // A feed-forward layer that reads what attention reads has left its gradient where this one is added.
         let target = norms.input == nil ? dH : gradients.normed
         projectBackward(
             x, into: needsInputGradient ? target : nil, adding: norms.input == nil || design.sharesInput, memory,
             gradients, tokens, run)
-        if needsInputGradient, let norm = norms.input {
+        guard needsInputGradient, let norm = norms.input else { return [] }
+        return [
             norm.backward(
                 gradients.normed, x: input, reciprocals: memory.inputReciprocals, into: dH, adding: true, context)
-        }
+        ]
     }
 
     /// From dH to the gradient of what the feed-forward layer reads: in `gradients.normed`, or, where it reads the middle
     /// itself, added to dH.
     private func feedForwardBackward(
-        _ dH: FloatMatrix, _ input: FloatMatrix, _ memory: BlockMemory, _ shared: SharedMemory,
+        _ dH: BranchInput, _ input: FloatMatrix, _ memory: BlockMemory, _ shared: SharedMemory,
         _ gradients: GradientMemory, _ tokens: TokenLayout, _ run: AdapterRun
     ) {
         let dBranch = branchGradient(dH, memory.feedForwardOutput, norms.feedForwardOutput, gradients, run.context)
         let x = feedForwardInput(input, memory, shared, run.context, isFirst: true)
         let readsStream = norms.feedForward == nil && !design.sharesInput
-        let target = readsStream ? dH : gradients.normed
+        let target = readsStream ? dH.matrix : gradients.normed
         if let experts {
-            sparseBackward(experts, dBranch, x: x, into: target, memory, shared, gradients, tokens, run)
+            run.context.run(dBranch.filling)
+            run.context.run(x.filling)
+            sparseBackward(experts, dBranch.matrix, x: x.matrix, into: target, memory, shared, gradients, tokens, run)
         } else if let places = places.feedForward {
             activatedBackward(
                 places, dBranch, x: x, into: target, adding: readsStream, memory, shared, gradients, tokens, run)
@@ -162,113 +174,38 @@ package struct DecoderBlock {
 
     /// From dY, the gradient of what `down` gives, to that of x: written to dX, or added.
     func activatedBackward(
-        _ places: LinearPlaces.FeedForward, _ dY: FloatMatrix, x: FloatMatrix, into dX: FloatMatrix, adding: Bool,
+        _ places: LinearPlaces.FeedForward, _ dY: BranchInput, x: BranchInput, into dX: FloatMatrix, adding: Bool,
         _ memory: BlockMemory, _ shared: SharedMemory, _ gradients: GradientMemory, _ tokens: TokenLayout,
         _ run: AdapterRun
     ) {
         let context = run.context
-        context.activate(design.activation, gate: memory.gate, up: memory.up, into: shared.activated)
+        let activated = BranchInput(
+            matrix: shared.activated,
+            filling: [context.activate(design.activation, gate: memory.gate, up: memory.up, into: shared.activated)])
         applyBackward(
-            [(places.down, dY)], x: shared.activated, into: gradients.activated, adding: false, memory, tokens, run)
+            [(places.down, dY.matrix)], filling: dY.filling, x: activated, into: gradients.activated, adding: false,
+            memory, tokens, run)
         // Gradients take the place of what they are made of: of gate and up, or, where those are bfloat16, of the gradient
         // and the activations that have served their purpose.
         let dGate = memory.gate.float32 ?? gradients.activated
         let dUp = memory.up.map { $0.float32 ?? shared.activated }
-        context.activateBackward(
+        let pass = context.activateBackward(
             design.activation, gradients.activated, gate: memory.gate, up: memory.up, into: dGate, dUp)
         var products = [(places.gate, dGate)]
         if let up = places.up, let dUp { products.append((up, dUp)) }
         if let gateUp = places.gateUp, let both = memory.gateUp { products = [(gateUp, both)] }
-        applyBackward(products, x: x, into: dX, adding: adding, memory, tokens, run)
+        applyBackward(products, filling: [pass], x: x, into: dX, adding: adding, memory, tokens, run)
     }
 
-    /// Takes the gradient of the feed-forward layer's input through its norm to dH.
-    private func finishFeedForwardInput(
+    /// The pass that takes the gradient of the feed-forward layer's input through its norm to dH.
+    private func feedForwardInputGradient(
         _ dH: FloatMatrix, x: FloatMatrix, _ memory: BlockMemory, _ gradients: GradientMemory,
         _ context: ComputeContext
-    ) {
-        norms.feedForward?.backward(
-            gradients.normed, x: x, reciprocals: memory.middleReciprocals, into: dH, adding: true, context)
-    }
-}
-
-// MARK: - Inputs and ends of the branches
-
-extension DecoderBlock {
-    /// What attention reads.
-    func attentionInput(
-        _ input: FloatMatrix, _ memory: BlockMemory, _ shared: SharedMemory, _ context: ComputeContext
-    ) -> FloatMatrix {
-        guard let norm = norms.input else { return input }
-        norm.forward(input, into: shared.normed, reciprocals: memory.inputReciprocals, context)
-        return shared.normed
-    }
-
-    /// What the feed-forward layer reads.
-    ///
-    /// - Parameter isFirst: whether a shared input was not computed yet.
-    private func feedForwardInput(
-        _ input: FloatMatrix, _ memory: BlockMemory, _ shared: SharedMemory, _ context: ComputeContext, isFirst: Bool
-    ) -> FloatMatrix {
-        if design.sharesInput { return isFirst ? attentionInput(input, memory, shared, context) : shared.normed }
-        let x = design.isParallel ? input : memory.middle
-        guard let norm = norms.feedForward else { return x }
-        norm.forward(x, into: shared.normed, reciprocals: memory.middleReciprocals, context)
-        return shared.normed
-    }
-
-    /// `result` = stream + a branch's last linear of x, normalised and scaled where the design asks for it.
-    private func addBranch(
-        _ place: Int, _ x: FloatMatrix, _ saved: BlockMemory.OutputNormMemory?, _ norm: Norm?, to stream: FloatMatrix,
-        into result: FloatMatrix, _ memory: BlockMemory, _ tokens: TokenLayout, _ run: AdapterRun
-    ) {
-        guard saved != nil || design.residualScale != 1 else {
-            return linears[place].forward(
-                x, into: result, addend: stream, saved: memory.saved[place], tokens, run)
-        }
-        apply([(place, .float32(saved?.branch ?? result))], x, memory, tokens, run)
-        if let saved, let norm {
-            norm.forward(saved.branch, into: result, reciprocals: saved.reciprocals, run.context)
-        }
-        if design.residualScale != 1 { run.context.scale(result, by: design.residualScale, into: result) }
-        run.context.add(stream, into: result)
-    }
-
-    /// The gradient of a branch before norm and scale; dH stays as it is.
-    private func branchGradient(
-        _ dH: FloatMatrix, _ saved: BlockMemory.OutputNormMemory?, _ norm: Norm?, _ gradients: GradientMemory,
-        _ context: ComputeContext
-    ) -> FloatMatrix {
-        guard let branch = gradients.branch else { return dH }
-        context.scale(dH, by: design.residualScale, into: branch)
-        if let saved, let norm {
+    ) -> [RowPass] {
+        guard let norm = norms.feedForward else { return [] }
+        return [
             norm.backward(
-                branch, x: saved.branch, reciprocals: saved.reciprocals, into: branch, adding: false, context)
-        }
-        return branch
-    }
-
-    func rotate(_ x: FloatMatrix, heads: Int, _ tokens: TokenLayout, inverse: Bool, _ context: ComputeContext) {
-        rotary?.rotate(
-            x, heads: heads, positions: tokens.positions, segments: tokens.segments, lengths: { Int($0.count) },
-            inverse: inverse, context)
-    }
-
-    /// Linears of one input, each into its matrix.
-    func apply(
-        _ products: [(place: Int, y: ActivationMatrix)], _ x: FloatMatrix, _ memory: BlockMemory,
-        _ tokens: TokenLayout, _ run: AdapterRun
-    ) {
-        let outputs = products.map { AdaptedOutput(linears[$0.place], $0.y, saved: memory.saved[$0.place]) }
-        AdaptedLinear.forward(x, outputs, tokens, run)
-    }
-
-    /// From the gradients of what linears of one input made to that of the input, their sum.
-    func applyBackward(
-        _ products: [(place: Int, dY: FloatMatrix)], x: FloatMatrix, into dX: FloatMatrix?, adding: Bool,
-        _ memory: BlockMemory, _ tokens: TokenLayout, _ run: AdapterRun
-    ) {
-        let gradients = products.map { AdaptedGradient(linears[$0.place], $0.dY, saved: memory.saved[$0.place]) }
-        AdaptedLinear.backward(gradients, x: x, into: dX, adding: adding, tokens, run)
+                gradients.normed, x: x, reciprocals: memory.middleReciprocals, into: dH, adding: true, context)
+        ]
     }
 }

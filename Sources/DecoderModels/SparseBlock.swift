@@ -16,17 +16,19 @@ extension DecoderBlock {
         }
         let context = run.context, routing = kept.routing
         let logits = FloatMatrix(base: routing.probabilities, rows: x.rows, columns: experts.design.count)
-        apply([(router, .float32(logits))], x, memory, tokens, run)
+        apply([(router, .float32(logits))], BranchInput(matrix: x), memory, tokens, run)
         context.measured("routing") { routing.choose(normalizes: experts.design.normalizes) }
         context.copy(memory.middle, into: result)
         experts.forward(x, addingTo: result, kept, scratch, tokens, run)
         guard let common = kept.shared, let gate = places.sharedGate, let feedForward = places.feedForward else {
             return
         }
-        apply([(gate, .float32(common.share))], x, memory, tokens, run)
+        apply([(gate, .float32(common.share))], BranchInput(matrix: x), memory, tokens, run)
         for row in 0..<x.rows { common.share.base[row] = 1 / (1 + expf(-common.share.base[row])) }
-        activatedProducts(feedForward, x, memory, shared, tokens, run)
-        apply([(feedForward.down, .float32(common.output))], shared.activated, memory, tokens, run)
+        let activation = activatedProducts(feedForward, BranchInput(matrix: x), memory, shared, tokens, run)
+        apply(
+            [(feedForward.down, .float32(common.output))],
+            BranchInput(matrix: shared.activated, filling: [activation]), memory, tokens, run)
         context.addRows(common.output, scaledBy: common.share.base, into: result)
     }
 
@@ -38,14 +40,14 @@ extension DecoderBlock {
         guard let kept = memory.experts, let scratch = shared.experts, let own = scratch.gradients,
             let router = places.router
         else { fatalError("experts without memory for gradients") }
-        let context = run.context
+        let context = run.context, input = BranchInput(matrix: x)
         experts.backward(dY, x: x, into: dX, kept, scratch, tokens, run)
         context.measured("routing") {
             kept.routing.logitGradients(
                 products: own.products, normalizes: experts.design.normalizes,
                 balance: shared.balancesExperts ? own.balance : nil, into: own.logits.base)
         }
-        applyBackward([(router, own.logits)], x: x, into: dX, adding: true, memory, tokens, run)
+        applyBackward([(router, own.logits)], x: input, into: dX, adding: true, memory, tokens, run)
         guard let common = kept.shared, let gate = places.sharedGate, let feedForward = places.feedForward else {
             return
         }
@@ -53,8 +55,11 @@ extension DecoderBlock {
         let dLogit = FloatMatrix(base: own.products, rows: x.rows, columns: 1), dOutput = scratch.into.rows(0..<x.rows)
         context.dotRows(dY, common.output, into: dLogit.base)
         for row in 0..<x.rows { dLogit.base[row] *= common.share.base[row] * (1 - common.share.base[row]) }
-        applyBackward([(gate, dLogit)], x: x, into: dX, adding: true, memory, tokens, run)
+        applyBackward([(gate, dLogit)], x: input, into: dX, adding: true, memory, tokens, run)
         context.scaleRows(dY, by: common.share.base, into: dOutput)
-        activatedBackward(feedForward, dOutput, x: x, into: dX, adding: true, memory, shared, gradients, tokens, run)
+        activatedBackward(
+            feedForward, BranchInput(matrix: dOutput), x: input, into: dX, adding: true, memory, shared, gradients,
+            tokens,
+            run)
     }
 }

@@ -82,57 +82,82 @@ private func activatedWithSlope(_ activation: Int, _ x: Lanes) -> (value: Lanes,
     }
 }
 
+/// Lanes of a row of floats, or of bfloat16.
+@inline(__always)
+private func lanes(_ row: UnsafeRawPointer, isNarrow: Bool, _ at: Int, _ valid: Int) -> Lanes {
+    guard isNarrow else { return lanes(row.assumingMemoryBound(to: Float.self) + at, valid) }
+    let words = row + at &* 2
+    return valid == 16 ? qk_load_bfloat16(words) : qk_load_first_bfloat16(words, Int64(valid))
+}
+
 @inline(__always)
 private func activateRow(
-    _ activation: Int, _ gate: UnsafePointer<Float>, _ up: UnsafePointer<Float>?, _ out: UnsafeMutablePointer<Float>,
-    _ count: Int64
+    _ activation: Int, isNarrow: Bool, _ row: qk_activation_row, _ out: UnsafeMutablePointer<Float>
 ) {
-    if let up {
-        forEachVector(count) { at, valid in
-            put(activated(activation, lanes(gate + at, valid)) * lanes(up + at, valid), out + at, valid)
+    let gate = row.gate
+    if let up = row.up {
+        forEachVector(row.count) { at, valid in
+            let value = activated(activation, lanes(gate, isNarrow: isNarrow, at, valid))
+            put(value * lanes(up, isNarrow: isNarrow, at, valid), out + at, valid)
         }
     } else {
-        forEachVector(count) { at, valid in put(activated(activation, lanes(gate + at, valid)), out + at, valid) }
+        forEachVector(row.count) { at, valid in
+            put(activated(activation, lanes(gate, isNarrow: isNarrow, at, valid)), out + at, valid)
+        }
     }
 }
 
 @inline(__always)
 private func activateRowBackward(
-    _ activation: Int, _ dOut: UnsafePointer<Float>, _ gate: UnsafePointer<Float>, _ up: UnsafePointer<Float>?,
-    _ dGate: UnsafeMutablePointer<Float>, _ dUp: UnsafeMutablePointer<Float>?, _ count: Int64
+    _ activation: Int, isNarrow: Bool, _ row: qk_activation_row, _ dOut: UnsafePointer<Float>,
+    _ dGate: UnsafeMutablePointer<Float>, _ dUp: UnsafeMutablePointer<Float>?
 ) {
-    forEachVector(count) { at, valid in
-        let gradient = lanes(dOut + at, valid)
-        let (value, slope) = activatedWithSlope(activation, lanes(gate + at, valid))
-        guard let up, let dUp else { return put(gradient * slope, dGate + at, valid) }
-        let factor = lanes(up + at, valid)
-        put(gradient * factor * slope, dGate + at, valid)
-        put(gradient * value, dUp + at, valid)
+    let gate = row.gate
+    if let up = row.up, let dUp {
+        forEachVector(row.count) { at, valid in
+            let gradient = lanes(dOut + at, valid)
+            let factor = lanes(up, isNarrow: isNarrow, at, valid)
+            let (value, slope) = activatedWithSlope(activation, lanes(gate, isNarrow: isNarrow, at, valid))
+            put(gradient * factor * slope, dGate + at, valid)
+            put(gradient * value, dUp + at, valid)
+        }
+    } else {
+        forEachVector(row.count) { at, valid in
+            let gradient = lanes(dOut + at, valid)
+            let slope = activatedWithSlope(activation, lanes(gate, isNarrow: isNarrow, at, valid)).slope
+            put(gradient * slope, dGate + at, valid)
+        }
     }
 }
 
 // MARK: - Entries
 
-func activate(
-    _ activation: Int32, _ gate: UnsafePointer<Float>, _ up: UnsafePointer<Float>?,
-    _ out: UnsafeMutablePointer<Float>, _ count: Int64
-) {
-    // The choice is made once for a row, so that each loop holds one activation.
-    switch Int(activation) {
-    case QK_GELU: activateRow(QK_GELU, gate, up, out, count)
-    case QK_GELU_TANH: activateRow(QK_GELU_TANH, gate, up, out, count)
-    default: activateRow(QK_SILU, gate, up, out, count)
+// Activation and type are chosen once for a row, so that each loop holds one of them.
+
+func activate(_ row: UnsafePointer<qk_activation_row>, _ out: UnsafeMutablePointer<Float>) {
+    let row = row.pointee
+    switch (Int(row.activation), row.narrow != 0) {
+    case (QK_GELU, true): activateRow(QK_GELU, isNarrow: true, row, out)
+    case (QK_GELU, false): activateRow(QK_GELU, isNarrow: false, row, out)
+    case (QK_GELU_TANH, true): activateRow(QK_GELU_TANH, isNarrow: true, row, out)
+    case (QK_GELU_TANH, false): activateRow(QK_GELU_TANH, isNarrow: false, row, out)
+    case (_, true): activateRow(QK_SILU, isNarrow: true, row, out)
+    case (_, false): activateRow(QK_SILU, isNarrow: false, row, out)
     }
 }
 
 func activateBackward(
-    _ activation: Int32, _ dOut: UnsafePointer<Float>, _ gate: UnsafePointer<Float>, _ up: UnsafePointer<Float>?,
-    _ dGate: UnsafeMutablePointer<Float>, _ dUp: UnsafeMutablePointer<Float>?, _ count: Int64
+    _ row: UnsafePointer<qk_activation_row>, _ dOut: UnsafePointer<Float>, _ dGate: UnsafeMutablePointer<Float>,
+    _ dUp: UnsafeMutablePointer<Float>?
 ) {
-    switch Int(activation) {
-    case QK_GELU: activateRowBackward(QK_GELU, dOut, gate, up, dGate, dUp, count)
-    case QK_GELU_TANH: activateRowBackward(QK_GELU_TANH, dOut, gate, up, dGate, dUp, count)
-    default: activateRowBackward(QK_SILU, dOut, gate, up, dGate, dUp, count)
+    let row = row.pointee
+    switch (Int(row.activation), row.narrow != 0) {
+    case (QK_GELU, true): activateRowBackward(QK_GELU, isNarrow: true, row, dOut, dGate, dUp)
+    case (QK_GELU, false): activateRowBackward(QK_GELU, isNarrow: false, row, dOut, dGate, dUp)
+    case (QK_GELU_TANH, true): activateRowBackward(QK_GELU_TANH, isNarrow: true, row, dOut, dGate, dUp)
+    case (QK_GELU_TANH, false): activateRowBackward(QK_GELU_TANH, isNarrow: false, row, dOut, dGate, dUp)
+    case (_, true): activateRowBackward(QK_SILU, isNarrow: true, row, dOut, dGate, dUp)
+    case (_, false): activateRowBackward(QK_SILU, isNarrow: false, row, dOut, dGate, dUp)
     }
 }
 

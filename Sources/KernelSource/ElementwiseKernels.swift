@@ -8,7 +8,6 @@ package func fillElementwiseKernels(_ table: UnsafeMutablePointer<qk_elementwise
     table.pointee.add = add
     table.pointee.add_scaled = addScaled
     table.pointee.scale = scale
-    table.pointee.widen_bfloat16 = widenBFloat16
     table.pointee.exponential = exponentialOfEach
     table.pointee.logarithm = logarithmOfEach
     table.pointee.hyperbolic_tangent = hyperbolicTangentOfEach
@@ -18,8 +17,6 @@ package func fillElementwiseKernels(_ table: UnsafeMutablePointer<qk_elementwise
     table.pointee.layer_norm_backward = layerNormBackward
     table.pointee.rotate = rotate
     table.pointee.rotate_pairs = rotatePairs
-    table.pointee.gated_silu = gatedSiLU
-    table.pointee.gated_silu_backward = gatedSiLUBackward
     table.pointee.activate = activate
     table.pointee.activate_backward = activateBackward
     table.pointee.soft_cap = softCap
@@ -124,19 +121,6 @@ private func addScaled(
 private func scale(_ x: UnsafePointer<Float>, _ factor: Float, _ y: UnsafeMutablePointer<Float>, _ count: Int64) {
     let factor = qv_splat(factor)
     forEachVector(count) { at, valid in put(factor * lanes(x + at, valid), y + at, valid) }
-}
-
-private func widenBFloat16(_ x: UnsafePointer<UInt16>, _ y: UnsafeMutablePointer<Float>, _ count: Int64) {
-    let count = Int(count)
-    var at = 0
-    while at &+ 16 <= count {
-        qv_store(y + at, qk_load_bfloat16(x + at))
-        at &+= 16
-    }
-    while at < count {
-        y[at] = Float(bitPattern: UInt32(x[at]) &<< 16)
-        at &+= 1
-    }
 }
 
 private func dot(_ x: UnsafePointer<Float>, _ y: UnsafePointer<Float>, _ count: Int64) -> Float {

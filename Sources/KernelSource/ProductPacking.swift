@@ -1,6 +1,6 @@
 internal import CIntrinsics
 
-/// Packs one block of one tile as `qk_pack_task` describes.
+/// Packs one block of rows of one tile as `qk_pack_task` describes.
 @inline(__always)
 func packRows(_ task: UnsafePointer<qk_pack_task>) {
     #if ISA_AVX512BF16
@@ -23,41 +23,44 @@ private func packRows<Arithmetic: ProductArithmetic>(
     let block = Int(task.pointee.reduction_block)
     let paddedRows = ProductShape.paddedRows(rows)
     let start = Int(task.pointee.first_column)
-    let row = Int(task.pointee.tile) &* ProductShape.rows
+    let place = Int(task.pointee.first_row) % ProductShape.rows
+    let row = Int(task.pointee.first_row) &- place
     let height = min(ProductShape.rows, paddedRows &- row)
     let length = min(block, (columns &- start &+ 31) & ~31)
     // Blocks before this one are full: they hold `start` columns of all rows; then come the tiles before.
     packTile(
-        arithmetic, x + (row &* stride &+ start), stride: stride, rows: min(height, rows &- row), height: height,
-        columns: min(length, columns &- start), length: length,
-        into: packed + (paddedRows &* start &+ row &* length) / Arithmetic.unitLength)
+        arithmetic, x + ((row &+ place) &* stride &+ start), stride: stride, rows: min(height, rows &- row) &- place,
+        count: min(Int(task.pointee.row_count), height &- place), columns: min(length, columns &- start),
+        length: length,
+        into: packed + ((paddedRows &* start &+ row &* length) / Arithmetic.unitLength &+ place), height: height)
 }
 
-/// One tile of one reduction block: [length / unitLength][height] units.
+/// `count` rows of a tile of one reduction block, [length / unitLength][height] units; those from `rows` on are zero.
 @inline(__always)
 private func packTile<Arithmetic: ProductArithmetic>(
-    _ arithmetic: Arithmetic.Type, _ x: UnsafePointer<Float>, stride: Int, rows: Int, height: Int, columns: Int,
-    length: Int, into target: UnsafeMutablePointer<Float>
+    _ arithmetic: Arithmetic.Type, _ x: UnsafePointer<Float>, stride: Int, rows: Int, count: Int, columns: Int,
+    length: Int, into target: UnsafeMutablePointer<Float>, height: Int
 ) {
     #if ISA_AVX512 || ISA_AVX512BF16
     var target = target
     var column = 0
+    let present = min(rows, count)
     while column < length {
         let width = 16 &* Arithmetic.unitLength
         var units = InlineArray<16, SIMD16<Float>>(repeating: SIMD16(repeating: 0))
-        for row in 0..<12 where row < rows {
+        for row in 0..<12 where row < present {
             let source = x + (row &* stride &+ column)
             units[row] = loadUnit(arithmetic, source, columns: columns &- column)
         }
         transpose(&units)
         for step in 0..<16 {
-            qk_store_first(target, units[step], Int64(height))
+            qk_store_first(target, units[step], Int64(count))
             target += height
         }
         column &+= width
     }
     #else
-    for row in 0..<height {
+    for row in 0..<count {
         for column in 0..<length {
             target[column &* height &+ row] = row < rows && column < columns ? x[row &* stride &+ column] : 0
         }

@@ -2,17 +2,16 @@ internal import CIntrinsics
 
 // Full-precision products with a factor of few columns (adapters): no operand is packed, every row of X is read in place.
 
-/// Rows of X that share a reading of the factor. Eight rows whose distance is a power of two just fit the ways of the
-/// first-level cache; with 16 registers of 8 lanes there is room for the sums of four.
+// Rows of X that share a reading of the factor: tasks of a tile's rows, or of part of them, are done in one or two turns.
+// More rows than eight, their distance a power of two, do not fit the ways of the first-level cache; with 16 registers of 8
+// lanes there is room for the sums of six.
 #if ISA_AVX512 || ISA_AVX512BF16
-private typealias ThinSums = InlineArray<8, SIMD16<Float>>
-@inline(__always) private var thinRows: Int { 8 }
+private typealias ThinSums = InlineArray<6, SIMD16<Float>>
+private typealias EightThinSums = InlineArray<8, SIMD16<Float>>
 #elseif ISA_AVX2 || arch(arm64)
-private typealias ThinSums = InlineArray<4, SIMD16<Float>>
-@inline(__always) private var thinRows: Int { 4 }
+private typealias ThinSums = InlineArray<6, SIMD16<Float>>
 #else
-private typealias ThinSums = InlineArray<2, SIMD16<Float>>
-@inline(__always) private var thinRows: Int { 2 }
+private typealias ThinSums = InlineArray<3, SIMD16<Float>>
 #endif
 
 /// Zeros; written out, here and below, because the initialiser of a repeated value would be shared with other modules'
@@ -20,74 +19,99 @@ private typealias ThinSums = InlineArray<2, SIMD16<Float>>
 @inline(__always)
 private func zeroThinSums() -> ThinSums {
     let z = qk_splat(0)
-    #if ISA_AVX512 || ISA_AVX512BF16
-    return [z, z, z, z, z, z, z, z]
-    #elseif ISA_AVX2 || arch(arm64)
-    return [z, z, z, z]
+    #if ISA_AVX512 || ISA_AVX512BF16 || ISA_AVX2 || arch(arm64)
+    return [z, z, z, z, z, z]
     #else
-    return [z, z]
+    return [z, z, z]
     #endif
 }
 
+#if ISA_AVX512 || ISA_AVX512BF16
+@inline(__always)
+private func zeroEightThinSums() -> EightThinSums {
+    let z = qk_splat(0)
+    return [z, z, z, z, z, z, z, z]
+}
+#endif
+
 /// See `qk_thin_task`. An element's sum is one chain over the reduction, whatever the other rows and columns are.
 func multiplyThin(_ task: UnsafePointer<qk_thin_task>) {
+    let rows = Int(task.pointee.rows)
+    var row = 0
+    while row < rows {
+        #if ISA_AVX512 || ISA_AVX512BF16
+        // Twelve as six and six, eight as eight.
+        let left = rows &- row
+        if left == 7 || left == 8 || left > 12 {
+            multiplyThinRows(task, row: row, zeroEightThinSums())
+            row &+= 8
+            continue
+        }
+        #endif
+        let zero = zeroThinSums()
+        multiplyThinRows(task, row: row, zero)
+        row &+= zero.count
+    }
+}
+
+/// `Rows` rows of X with all columns of the factor.
+@inline(__always)
+private func multiplyThinRows<let Rows: Int>(
+    _ task: UnsafePointer<qk_thin_task>, row: Int, _ zero: InlineArray<Rows, SIMD16<Float>>
+) {
     let width = Int(task.pointee.width)
     var column = 0
     while column < width {
         #if ISA_AVX512 || ISA_AVX512BF16
-        // Three, two or one vector: 24, 16 or 8 sums of 32 registers.
+        // Three, two or one vector: up to 24 sums of 32 registers.
         if width &- column > 32 {
-            multiplyThinColumns(task, column: column, [zeroThinSums(), zeroThinSums(), zeroThinSums()])
+            multiplyThinColumns(task, row: row, column: column, [zero, zero, zero])
             column &+= 48
             continue
         }
         if width &- column > 16 {
-            multiplyThinColumns(task, column: column, [zeroThinSums(), zeroThinSums()])
+            multiplyThinColumns(task, row: row, column: column, [zero, zero])
             column &+= 32
             continue
         }
         #endif
-        multiplyThinColumns(task, column: column, [zeroThinSums()])
+        multiplyThinColumns(task, row: row, column: column, [zero])
         column &+= 16
     }
 }
 
-/// All rows of X with `Vectors` times 16 columns of the factor.
+/// `Rows` rows of X with `Vectors` times 16 columns of the factor.
 @inline(__always)
-private func multiplyThinColumns<let Vectors: Int>(
-    _ task: UnsafePointer<qk_thin_task>, column: Int, _ zero: InlineArray<Vectors, ThinSums>
+private func multiplyThinColumns<let Rows: Int, let Vectors: Int>(
+    _ task: UnsafePointer<qk_thin_task>, row: Int, column: Int,
+    _ zero: InlineArray<Vectors, InlineArray<Rows, SIMD16<Float>>>
 ) {
     let task = task.pointee
     let stride = Int(task.x_stride)
-    let rows = Int(task.rows)
-    var row = 0
-    while row < rows {
-        var sums = zero
-        var x = task.x.unsafelyUnwrapped + row &* stride
-        var factor = task.factor.unsafelyUnwrapped + column
-        // Rows behind the last repeat it; their sums are not stored.
-        let last = rows &- row &- 1
-        for _ in 0..<Int(task.length) {
-            for place in 0..<thinRows {
-                let broadcast = SIMD16<Float>(repeating: x[min(place, last) &* stride])
-                for vector in 0..<Vectors {
-                    sums[vector][place] = qk_multiply_add(
-                        qk_load(factor + vector &* 16), broadcast, sums[vector][place])
-                }
-            }
-            x += 1
-            factor += Int(task.factor_stride)
-        }
-        for place in 0..<min(thinRows, rows &- row) {
-            let out = task.out.unsafelyUnwrapped + ((row &+ place) &* Int(task.out_stride) &+ column)
+    var sums = zero
+    var x = task.x.unsafelyUnwrapped + row &* stride
+    var factor = task.factor.unsafelyUnwrapped + column
+    // Rows behind the last repeat it; their sums are not stored.
+    let last = Int(task.rows) &- row &- 1
+    for _ in 0..<Int(task.length) {
+        for place in 0..<Rows {
+            let broadcast = SIMD16<Float>(repeating: x[min(place, last) &* stride])
             for vector in 0..<Vectors {
-                let count = min(16, Int(task.width) &- column &- vector &* 16)
-                if count > 0 {
-                    qk_store_first(out + vector &* 16, sums[vector][place] * qk_splat(task.scale), Int64(count))
-                }
+                sums[vector][place] = qk_multiply_add(
+                    qk_load(factor + vector &* 16), broadcast, sums[vector][place])
             }
         }
-        row &+= thinRows
+        x += 1
+        factor += Int(task.factor_stride)
+    }
+    for place in 0..<min(Rows, last &+ 1) {
+        let out = task.out.unsafelyUnwrapped + ((row &+ place) &* Int(task.out_stride) &+ column)
+        for vector in 0..<Vectors {
+            let count = min(16, Int(task.width) &- column &- vector &* 16)
+            if count > 0 {
+                qk_store_first(out + vector &* 16, sums[vector][place] * qk_splat(task.scale), Int64(count))
+            }
+        }
     }
 }
 
@@ -102,6 +126,9 @@ private typealias OuterSums = InlineArray<6, SIMD16<Float>>
 private typealias OuterSums = InlineArray<2, SIMD16<Float>>
 @inline(__always) private var outerRows: Int { 2 }
 #endif
+
+/// Rows that are fetched ahead: some hundred cycles.
+@inline(__always) private var outerRowsAhead: Int { 8 }
 
 @inline(__always)
 private func zeroOuterSums() -> OuterSums {
@@ -164,6 +191,11 @@ private func addFullOuterTile(
     for place in 0..<outerRows { sums[place] = qk_load(out + place &* outStride) }
     var (left, right) = (left, right)
     for _ in 0..<rows {
+        // Rows lie too far apart to be foreseen: those that follow into the first level, the next tile's into the second.
+        qk_prefetch(left + outerRowsAhead &* leftStride)
+        qk_prefetch(right + outerRowsAhead &* rightStride)
+        qk_prefetch_second_level(left + outerRows)
+        qk_prefetch_second_level(right + 16)
         let vector = qk_load(right)
         for place in 0..<outerRows {
             sums[place] = qk_multiply_add(vector, SIMD16(repeating: left[place]), sums[place])

@@ -14,23 +14,30 @@ package final class StepProfile: @unchecked Sendable {
         /// Inside tasks, of all threads together, where the pool is metered.
         package fileprivate(set) var busySeconds = 0.0
         package fileprivate(set) var count = 0
+
+        fileprivate init(name: String) { self.name = name }
     }
 
     /// Parts in the order in which they were first met.
     package private(set) var parts: [Part] = []
     private let meter: PoolMeter?
     /// The parts that are running, the outermost first, and what parts inside of them took.
-    private var running: [(name: String, innerSeconds: Double, innerBusySeconds: Double)] = []
+    private var running: [(part: Int, innerSeconds: Double, innerBusySeconds: Double)] = []
+    /// Where the name of a part stands in memory, several places perhaps, so that names are compared once.
+    private var places: [(name: UnsafePointer<UInt8>, outer: Int?, part: Int)] = []
 
     package init(meter: PoolMeter? = nil) { self.meter = meter }
 
-    /// Starts again from nothing.
-    package func reset() { parts = [] }
+    /// Starts again from nothing, between parts.
+    package func reset() {
+        parts = []
+        places = []
+    }
 
     /// Runs `body` and adds its time to a part.
     func measure<Value>(_ part: StaticString, _ body: () -> Value) -> Value {
-        let name = (running.last.map { $0.name + ": " } ?? "") + part.description
-        running.append((name, 0, 0))
+        let index = index(of: part)
+        running.append((index, 0, 0))
         let busyBefore = meter?.busySeconds ?? 0
         let start = csystem_monotonic_nanoseconds()
         let value = body()
@@ -41,11 +48,19 @@ package final class StepProfile: @unchecked Sendable {
             running[outer].innerSeconds += seconds
             running[outer].innerBusySeconds += busySeconds
         }
-        let index = parts.firstIndex { $0.name == name } ?? parts.endIndex
-        if index == parts.endIndex { parts.append(Part(name: name)) }
         parts[index].seconds += seconds - inner.innerSeconds
         parts[index].busySeconds += busySeconds - inner.innerBusySeconds
         parts[index].count += 1
         return value
+    }
+
+    private func index(of part: StaticString) -> Int {
+        let outer = running.last?.part
+        if let place = places.first(where: { $0.name == part.utf8Start && $0.outer == outer }) { return place.part }
+        let name = (outer.map { parts[$0].name + ": " } ?? "") + part.description
+        let index = parts.firstIndex { $0.name == name } ?? parts.endIndex
+        if index == parts.endIndex { parts.append(Part(name: name)) }
+        places.append((part.utf8Start, outer, index))
+        return index
     }
 }

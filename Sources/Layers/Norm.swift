@@ -38,45 +38,56 @@ package struct Norm: @unchecked Sendable {
         self.owners = owners
     }
 
-    /// y [M, n·C] from x [M, n·C], which may be the same memory; the reciprocal root of each part goes to `reciprocals`
+    /// The pass that makes y [M, n·C] of x [M, n·C], which may be the same memory; the reciprocal root of each part goes to `reciprocals`
     /// [M·n], which backward needs.
     package func forward(
         _ x: FloatMatrix, into y: FloatMatrix, reciprocals: UnsafeMutablePointer<Float>, _ context: ComputeContext
-    ) {
-        let x = parts(x), y = parts(y)
-        switch kind {
-        case .rootMeanSquare:
-            context.rmsNorm(
-                x, weight: weight, weightRows: weightRows, epsilon: epsilon, into: y, reciprocals: reciprocals)
-        case .layer:
-            context.layerNorm(
-                x, weight: weight, bias: bias, weightRows: weightRows, epsilon: epsilon, into: y,
-                reciprocals: reciprocals)
-        }
+    ) -> RowPass {
+        let count = partCount(x), x = parts(x), y = parts(y)
+        let pass =
+            switch kind {
+            case .rootMeanSquare:
+                context.rmsNorm(
+                    x, weight: weight, weightRows: weightRows, epsilon: epsilon, into: y, reciprocals: reciprocals)
+            case .layer:
+                context.layerNorm(
+                    x, weight: weight, bias: bias, weightRows: weightRows, epsilon: epsilon, into: y,
+                    reciprocals: reciprocals)
+            }
+        return pass.folded(count)
     }
 
-    /// Adds the gradient with respect to x to dX [M, n·C], or writes it there: then dX may be dY.
+    /// The pass that adds the gradient with respect to x to dX [M, n·C], or writes it there: then dX may be dY.
     package func backward(
         _ dY: FloatMatrix, x: FloatMatrix, reciprocals: UnsafePointer<Float>, into dX: FloatMatrix, adding: Bool,
         _ context: ComputeContext
-    ) {
-        let dY = parts(dY), x = parts(x), dX = parts(dX)
-        switch kind {
-        case .rootMeanSquare:
-            context.rmsNormBackward(
-                dY, x: x, weight: weight, weightRows: weightRows, reciprocals: reciprocals, into: dX, adding: adding)
-        case .layer:
-            context.layerNormBackward(
-                dY, x: x, weight: weight, weightRows: weightRows, reciprocals: reciprocals, into: dX, adding: adding)
-        }
+    ) -> RowPass {
+        let count = partCount(x), dY = parts(dY), x = parts(x), dX = parts(dX)
+        let pass =
+            switch kind {
+            case .rootMeanSquare:
+                context.rmsNormBackward(
+                    dY, x: x, weight: weight, weightRows: weightRows, reciprocals: reciprocals, into: dX,
+                    adding: adding)
+            case .layer:
+                context.layerNormBackward(
+                    dY, x: x, weight: weight, weightRows: weightRows, reciprocals: reciprocals, into: dX,
+                    adding: adding)
+            }
+        return pass.folded(count)
     }
 
     /// The same numbers with the width of the norm as columns.
     private func parts(_ x: FloatMatrix) -> FloatMatrix {
-        if x.columns == width { return x }
-        guard x.isContiguous, x.columns.isMultiple(of: width) else {
+        let count = partCount(x)
+        return count == 1 ? x : FloatMatrix(base: x.base, rows: x.rows * count, columns: width)
+    }
+
+    /// n.
+    private func partCount(_ x: FloatMatrix) -> Int {
+        guard x.columns == width || x.isContiguous && x.columns.isMultiple(of: width) else {
             fatalError("rows of \(x.columns) elements are not parts of \(width)")
         }
-        return FloatMatrix(base: x.base, rows: x.rows * (x.columns / width), columns: width)
+        return x.columns / width
     }
 }

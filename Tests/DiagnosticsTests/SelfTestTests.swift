@@ -86,14 +86,16 @@ import Testing
         Damage(testDescription: "sum of squares") { table in
             table.elementwise.sum_of_squares = { x, count in right.elementwise.sum_of_squares(x, count - 1) }
         },
-        Damage(testDescription: "gated unit") { table in
-            table.elementwise.gated_silu = { gate, up, out, count in
-                right.elementwise.gated_silu(gate, up, out, count - 1)
+        Damage(testDescription: "SiLU, gated") { table in
+            table.elementwise.activate = { row, out in
+                var row = row.pointee
+                row.count -= 1
+                right.elementwise.activate(&row, out)
             }
         },
-        Damage(testDescription: "gradient of the gated unit") { table in
-            table.elementwise.gated_silu_backward = { dOut, gate, up, dGate, dUp, count in
-                right.elementwise.gated_silu_backward(dOut, gate, up, dUp, dGate, count)
+        Damage(testDescription: "gradient of SiLU, gated") { table in
+            table.elementwise.activate_backward = { row, dOut, dGate, dUp in
+                right.elementwise.activate_backward(row, dOut, dUp ?? dGate, dUp == nil ? nil : dGate)
             }
         },
         Damage(testDescription: "rotation of positions") { table in
@@ -117,19 +119,23 @@ import Testing
             }
         },
         Damage(testDescription: "GELU") { table in
-            table.elementwise.activate = { _, gate, up, out, count in
-                right.elementwise.activate(Int32(QK_GELU_TANH), gate, up, out, count)
+            table.elementwise.activate = { row, out in
+                var row = row.pointee
+                row.activation = Int32(QK_GELU_TANH)
+                right.elementwise.activate(&row, out)
             }
         },
         Damage(testDescription: "gradient of GELU by tanh") { table in
-            table.elementwise.activate_backward = { _, dOut, gate, up, dGate, dUp, count in
-                right.elementwise.activate_backward(Int32(QK_GELU), dOut, gate, up, dGate, dUp, count)
+            table.elementwise.activate_backward = { row, dOut, dGate, dUp in
+                var row = row.pointee
+                row.activation = Int32(QK_GELU)
+                right.elementwise.activate_backward(&row, dOut, dGate, dUp)
             }
         },
         Damage(testDescription: "SiLU, gated, kept in bfloat16") { table in
-            table.elementwise.widen_bfloat16 = { x, y, count in
-                right.elementwise.widen_bfloat16(x, y, count)
-                y[0] += 1
+            table.elementwise.activate = { row, out in
+                right.elementwise.activate(row, out)
+                if row.pointee.narrow != 0 { out[0] += 1 }
             }
         },
         Damage(testDescription: "cap of logits") { table in

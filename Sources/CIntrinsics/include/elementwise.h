@@ -46,6 +46,17 @@ typedef struct {
 /// gelu_tanh its approximation 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))); silu is x * sigmoid(x).
 enum { QK_SILU = 0, QK_GELU = 1, QK_GELU_TANH = 2 };
 
+/// A row of what an activation reads: act(gate) * up, or act(gate) where `up` is null; floats, or bfloat16 where `narrow` is
+/// set.
+typedef struct {
+    const void *gate;
+    const void *_Nullable up;
+    int64_t count;
+    /// QK_SILU, ….
+    int32_t activation;
+    int32_t narrow;
+} qk_activation_row;
+
 /// Blocks of attention. Queries are lanes, keys are rows of the score block; both are multiples of every tile's sides.
 enum {
     QK_ATTENTION_QUERIES = 96,
@@ -131,9 +142,6 @@ typedef struct {
     /// y[i] = factor * x[i]; in place.
     void (*_Null_unspecified scale)(const float *x, float factor, float *y, int64_t count);
 
-    /// y[i] = x[i], bfloat16 words; exact.
-    void (*_Null_unspecified widen_bfloat16)(const uint16_t *x, float *y, int64_t count);
-
     /// y[i] = exp(x[i]); 0 where the result would be below 1.1761e-38; in place.
     void (*_Null_unspecified exponential)(const float *x, float *y, int64_t count);
     /// y[i] = ln(x[i]) for positive normal x, infinity and NaN; in place.
@@ -162,16 +170,11 @@ typedef struct {
     void (*_Null_unspecified rotate_pairs)(float *x, int64_t heads, int64_t head_width, int64_t rotary_width, const float *cosines,
                          const float *sines, float sign);
 
-    /// out = gate * sigmoid(gate) * up; in place of either.
-    void (*_Null_unspecified gated_silu)(const float *gate, const float *up, float *out, int64_t count);
-    /// d_gate and d_up of the above; in place of any input.
-    void (*_Null_unspecified gated_silu_backward)(const float *d_out, const float *gate, const float *up, float *d_gate, float *d_up,
-                                int64_t count);
-    /// out = act(gate) * up, or act(gate) where up is null; `activation` is QK_SILU, …. In place of either.
-    void (*_Null_unspecified activate)(int32_t activation, const float *gate, const float *_Nullable up, float *out, int64_t count);
-    /// d_gate and, where up is given, d_up of the above; in place of any input.
-    void (*_Null_unspecified activate_backward)(int32_t activation, const float *d_out, const float *gate, const float *_Nullable up,
-                              float *d_gate, float *_Nullable d_up, int64_t count);
+    /// out = act(gate) * up; in place of either where they are floats.
+    void (*_Null_unspecified activate)(const qk_activation_row *row, float *out);
+    /// d_gate and, where up is given, d_up of the above; in place of any input that is floats.
+    void (*_Null_unspecified activate_backward)(const qk_activation_row *row, const float *d_out, float *d_gate,
+                              float *_Nullable d_up);
     /// y[i] = cap * tanh(x[i] / cap); in place.
     void (*_Null_unspecified soft_cap)(const float *x, float cap, float *y, int64_t count);
     /// One row: y = kept ? scale * x : 0; in place.

@@ -165,6 +165,14 @@ QK_INLINE qk_float16x qk_load_bfloat16(const void *address) {
     return (qk_float16x)(__builtin_convertvector(words, qk_uint16x) << 16);
 }
 
+/// The first `count` of 16 bfloat16, 0 <= count <= 16, the others zero; nothing behind them is touched.
+QK_INLINE qk_float16x qk_load_first_bfloat16(const void *address, int64_t count) {
+    qk_word16x words = 0;
+    const unsigned char *bytes = (const unsigned char *)address;
+    for (int64_t lane = 0; lane < count; lane++) words[lane] = (uint16_t)(bytes[2 * lane] | bytes[2 * lane + 1] << 8);
+    return (qk_float16x)(__builtin_convertvector(words, qk_uint16x) << 16);
+}
+
 /// 16 float16 as floats; exact, signalling NaNs become quiet.
 QK_INLINE qk_float16x qk_load_float16(const void *address) {
 #if defined(__AVX512F__)

@@ -53,9 +53,11 @@ typedef struct {
     int64_t columns;
     int64_t reduction_block;
     void *packed;
-    /// What to pack: one reduction block, from this column on, of one tile of the chunk.
+    /// What to pack: one reduction block, from this column on, of rows of one tile of the chunk: from a multiple of tile_unit
+    /// up to another or to the tile's end.
     int64_t first_column;
-    int64_t tile;
+    int64_t first_row;
+    int64_t row_count;
     int32_t bfloat16;
 } qk_pack_task;
 

@@ -63,7 +63,7 @@ package struct SparseFeedForward {
         _ tokens: TokenLayout, _ run: AdapterRun
     ) {
         let context = run.context, routing = memory.routing
-        context.copyRows(x, at: routing.tokens, into: scratch.into)
+        context.gatherRows(of: x, at: routing.tokens, into: scratch.into)
         for (index, expert) in experts.enumerated() {
             let rows = routing.rows(of: index)
             guard !rows.isEmpty else { continue }
@@ -74,9 +74,10 @@ package struct SparseFeedForward {
                 inputs(expert, rows, memory).map { AdaptedOutput($0, .float32($1), saved: $2) },
                 layout, run)
             let (gate, up) = halves(gateUp)
-            context.activate(activation, gate: .float32(gate), up: .float32(up), into: activated)
-            expert.output.forward(
-                activated, into: scratch.out.rows(rows), saved: memory.savedOutput.rows(rows), layout, run)
+            let activation = context.activate(activation, gate: .float32(gate), up: .float32(up), into: activated)
+            let output = AdaptedOutput(
+                expert.output, .float32(scratch.out.rows(rows)), saved: memory.savedOutput.rows(rows))
+            AdaptedLinear.forward(activated, [output], filling: [activation], layout, run)
         }
         context.sumRows(
             scratch.out, at: routing.places, perRow: design.perToken, factors: routing.weights, into: result,
@@ -94,24 +95,25 @@ package struct SparseFeedForward {
     ) {
         guard let gradients = scratch.gradients else { fatalError("experts without memory for gradients") }
         let context = run.context, routing = memory.routing
-        context.copyRows(x, at: routing.tokens, into: scratch.into)
-        context.copyRows(dY, at: routing.tokens, into: scratch.out)
+        context.gatherRows(of: x, at: routing.tokens, into: scratch.into)
+        context.gatherRows(of: dY, at: routing.tokens, into: scratch.out)
         for (index, expert) in experts.enumerated() {
             let rows = routing.rows(of: index)
             guard !rows.isEmpty else { continue }
             let layout = layout(rows, tokens)
             let (gate, up) = halves(memory.gateUp.rows(rows)), activated = scratch.activated.rows(rows)
             let dActivated = gradients.activated.rows(rows), dOut = scratch.out.rows(rows)
-            context.activate(activation, gate: .float32(gate), up: .float32(up), into: activated)
+            let recomputed = context.activate(activation, gate: .float32(gate), up: .float32(up), into: activated)
             context.scaleRows(dOut, by: routing.rowWeights + rows.lowerBound, into: dOut)
-            expert.output.backward(
-                dOut, x: activated, saved: memory.savedOutput.rows(rows), into: dActivated, adding: false, layout, run)
+            AdaptedLinear.backward(
+                [AdaptedGradient(expert.output, dOut, saved: memory.savedOutput.rows(rows))], x: activated,
+                into: dActivated, adding: false, beside: [recomputed], layout, run)
             context.dotRows(dActivated, activated, into: gradients.products + rows.lowerBound)
-            context.activateBackward(
+            let differentiated = context.activateBackward(
                 activation, dActivated, gate: .float32(gate), up: .float32(up), into: gate, up)
             AdaptedLinear.backward(
                 inputs(expert, rows, memory).map { AdaptedGradient($0, $1, saved: $2) }, x: scratch.into.rows(rows),
-                into: dOut, adding: false, layout, run)
+                into: dOut, adding: false, filling: [differentiated], layout, run)
         }
         context.sumRows(
             scratch.out, at: routing.places, perRow: design.perToken, factors: nil, into: dX, adding: false)

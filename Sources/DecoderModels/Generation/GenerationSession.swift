@@ -101,8 +101,9 @@ package final class GenerationSession {
         let logits = arena.matrix(logitsSlot, rows: 1, columns: shape.vocabularySize)
         let saved = arena.matrix(savedSlot, rows: 1, columns: model.head.savedWidth)
         let normed = shared.normed.rows(0..<1)
-        model.finalNorm.forward(
-            row, into: normed, reciprocals: arena.matrix(reciprocalSlot, rows: 1, columns: 1).base, context)
+        context.run(
+            model.finalNorm.forward(
+                row, into: normed, reciprocals: arena.matrix(reciprocalSlot, rows: 1, columns: 1).base, context))
         withUnsafePointer(to: Segment(start: 0, count: 1)) { segment in
             let layout = TokenLayout(
                 count: 1, segments: UnsafeBufferPointer(start: segment, count: 1), positions: tokens.positions,
@@ -130,11 +131,7 @@ extension DecoderBlock {
             context.copy(computed.key, into: memory.key)
             context.copy(computed.value, into: memory.value)
         }
-        for (matrix, heads) in [(memory.query, attention.queryHeads), (memory.key, attention.keyValueHeads)] {
-            rotary?.rotate(
-                matrix, heads: heads, positions: tokens.positions, segments: tokens.segments, lengths: { _ in end },
-                inverse: false, context)
-        }
+        context.run(rotations(memory.query, memory.key, tokens, lengths: { _ in end }, inverse: false, context))
         if hidden.rows == 1 {
             context.attentionDecode(
                 q: memory.query.base, keys: keys, values: values, shape: attention, into: memory.attended.base,

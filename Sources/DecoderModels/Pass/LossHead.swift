@@ -18,8 +18,8 @@ package struct LossHead {
     package let chunkRows: Int
     /// The longest rows that a product of a chunk packs at once.
     package let packedLength: Int
-    private let gathered, normed, reciprocals, logits, gradient, losses, labels, positions, rows, saved,
-        states: ArenaSlot
+    private let gathered, normed, reciprocals, logits, gradient, losses, labels, tokens, positions, rows,
+        saved, states: ArenaSlot
 
     /// Memory for whole rows of one chunk of logits, unless 16 rows need more.
     private static let logitsByteCount = 128 << 20
@@ -54,6 +54,7 @@ package struct LossHead {
         gradient = reserve("gradient of rows", width)
         losses = reserve("losses", 1)
         labels = reserve("labels", 1)
+        tokens = reserve("tokens", 1)
         positions = reserve("positions", 1)
         rows = reserve("rows", 1)
         saved = reserve("low-rank products", head.savedWidth)
@@ -107,11 +108,16 @@ package struct LossHead {
         let gradient = arena.matrix(gradient, rows: count, columns: width)
         let reciprocals = arena.matrix(reciprocals, rows: count, columns: 1).base
         let losses = arena.matrix(losses, rows: count, columns: 1).base
-        let labels = arena.elements(labels, as: Int32.self)
-        for (index, token) in chunk.enumerated() { labels[index] = targets[token] }
-        guard let labels = labels.baseAddress else { fatalError("an arena slot has no memory") }
-        context.gatherRows(of: hidden, at: chunk, into: gathered)
-        norm.forward(gathered, into: normed, reciprocals: reciprocals, context)
+        let labels = arena.elements(labels, as: Int32.self), places = arena.elements(self.tokens, as: Int32.self)
+        for (index, token) in chunk.enumerated() {
+            labels[index] = targets[token]
+            places[index] = Int32(token)
+        }
+        guard let labels = labels.baseAddress, let places = places.baseAddress else {
+            fatalError("an arena slot has no memory")
+        }
+        context.gatherRows(of: hidden, at: places, into: gathered)
+        context.run(norm.forward(gathered, into: normed, reciprocals: reciprocals, context))
         let scale = gradientScale * rule.scale
         if let parts {
             guard dHidden != nil, observer == nil else { fatalError("a head that keeps no logits was asked for them") }
@@ -129,8 +135,9 @@ package struct LossHead {
         }
         if let dHidden {
             // The gathered rows stay: the norm's gradient needs them.
-            norm.backward(gradient, x: gathered, reciprocals: reciprocals, into: gradient, adding: false, context)
-            context.scatterRows(gradient, into: dHidden, at: chunk)
+            context.run(
+                norm.backward(gradient, x: gathered, reciprocals: reciprocals, into: gradient, adding: false, context))
+            context.scatterRows(gradient, into: dHidden, at: places)
         }
         for index in 0..<count { results.append(losses[index]) }
     }

@@ -119,17 +119,21 @@ package final class TrainingPass {
     ) {
         if let balance, let place = shared(0, tokens.count).experts?.gradients?.balance { balance.fillGradient(place) }
         let lowest = model.lowestAdaptedLayer ?? model.blocks.count
+        var unfinished: [RowPass] = []
         for layer in stride(from: model.blocks.count - 1, through: lowest, by: -1) {
             let memory = memory(layer, tokens.count)
             var shared = shared(layer, tokens.count)
             shared.balancesExperts = balance != nil
             let gradients = gradients(layer, tokens.count)
             if recompute == .all, layer < model.blocks.count - 1 {
+                // The layer above read its memory, which is this one's.
+                context.run(unfinished)
+                unfinished = []
                 model.blocks[layer].forward(hidden[layer], into: hidden[layer + 1], memory, shared, tokens, run)
             }
-            model.blocks[layer].backward(
-                gradients.hidden, input: hidden[layer], needsInputGradient: layer > lowest, memory, shared,
-                gradients.layer, tokens, run)
+            unfinished = model.blocks[layer].backward(
+                gradients.hidden, filling: unfinished, input: hidden[layer], needsInputGradient: layer > lowest, memory,
+                shared, gradients.layer, tokens, run)
         }
     }
 

@@ -44,15 +44,6 @@ package enum ElementwiseReference {
         return zip(scaled, z).map { r * ($0 - mean - $1 * slope) }
     }
 
-    /// gate * sigmoid(gate) * up.
-    package static func gatedSiLU(gate: Double, up: Double) -> Double { gate / (1 + exp(-gate)) * up }
-
-    /// The derivatives of `gatedSiLU` by its gate and by its other input.
-    package static func gatedSiLUGradient(gate: Double, up: Double) -> (gate: Double, up: Double) {
-        let sigmoid = 1 / (1 + exp(-gate))
-        return (up * sigmoid * (1 + gate * (1 - sigmoid)), gate * sigmoid)
-    }
-
     /// ln of the sum of the exponentials.
     package static func logSumExp(_ x: [Double]) -> Double {
         let largest = x.reduce(-Double.infinity, max)

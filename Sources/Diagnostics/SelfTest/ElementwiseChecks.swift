@@ -16,15 +16,17 @@ extension SelfTest {
         let (inputs, upstream, weights) = (doubles(x), doubles(dY), doubles(weight)[0])
         let y = x.copy
         let reciprocals = SampleBuffer<Float>(repeating: 0, count: Self.rows)
-        context.rmsNorm(
-            x.matrix, weight: weight.matrix.base, epsilon: Float(epsilon), into: y.matrix,
-            reciprocals: reciprocals.base)
+        context.run(
+            context.rmsNorm(
+                x.matrix, weight: weight.matrix.base, epsilon: Float(epsilon), into: y.matrix,
+                reciprocals: reciprocals.base))
         let exact = inputs.map { ElementwiseReference.rmsNorm($0, weight: weights, epsilon: epsilon) }
         record("RMSNorm", y.error { exact[$0][$1] }, within: Tolerance.norm)
         let dX = x.copy
-        context.rmsNormBackward(
-            dY.matrix, x: x.matrix, weight: weight.matrix.base, reciprocals: reciprocals.base, into: dX.matrix,
-            adding: false)
+        context.run(
+            context.rmsNormBackward(
+                dY.matrix, x: x.matrix, weight: weight.matrix.base, reciprocals: reciprocals.base, into: dX.matrix,
+                adding: false))
         let gradients = zip(upstream, inputs).map {
             ElementwiseReference.rmsNormGradient($0, x: $1, weight: weights, epsilon: epsilon)
         }
@@ -43,46 +45,27 @@ extension SelfTest {
         let (inputs, upstream, weights, biases) = (doubles(x), doubles(dY), doubles(weight)[0], doubles(bias)[0])
         let y = x.copy
         let reciprocals = SampleBuffer<Float>(repeating: 0, count: Self.rows)
-        context.layerNorm(
-            x.matrix, weight: weight.matrix.base, bias: bias.matrix.base, epsilon: Float(epsilon), into: y.matrix,
-            reciprocals: reciprocals.base)
+        context.run(
+            context.layerNorm(
+                x.matrix, weight: weight.matrix.base, bias: bias.matrix.base, epsilon: Float(epsilon), into: y.matrix,
+                reciprocals: reciprocals.base))
         let exact = inputs.map {
             ElementwiseReference.layerNorm($0, weight: weights, bias: biases, epsilon: epsilon)
         }
         record("LayerNorm", y.error { exact[$0][$1] }, within: Tolerance.norm)
         let dX = x.copy
-        context.layerNormBackward(
-            dY.matrix, x: x.matrix, weight: weight.matrix.base, reciprocals: reciprocals.base, into: dX.matrix,
-            adding: false)
+        context.run(
+            context.layerNormBackward(
+                dY.matrix, x: x.matrix, weight: weight.matrix.base, reciprocals: reciprocals.base, into: dX.matrix,
+                adding: false))
         let gradients = zip(upstream, inputs).map {
             ElementwiseReference.layerNormGradient($0, x: $1, weight: weights, epsilon: epsilon)
         }
         record("gradient of LayerNorm", dX.error { gradients[$0][$1] }, within: Tolerance.normGradient)
     }
 
-    /// The gated unit, its gradients, and the rotation of positions.
-    mutating func checkGates() {
-        let gate = SampleMatrix.random(Self.rows, Self.columns, seed: 7, range: 6)
-        let up = SampleMatrix.random(Self.rows, Self.columns, seed: 8)
-        let dOut = SampleMatrix.random(Self.rows, Self.columns, seed: 9)
-        let out = gate.copy
-        context.gatedSiLU(gate: gate.matrix, up: up.matrix, into: out.matrix)
-        record(
-            "gated unit", out.error { ElementwiseReference.gatedSiLU(gate: gate[$0, $1], up: up[$0, $1]) },
-            within: Tolerance.norm)
-        let (dGate, dUp) = (gate.copy, gate.copy)
-        context.gatedSiLUBackward(
-            dOut.matrix, gate: gate.matrix, up: up.matrix, into: dGate.matrix, dUp.matrix)
-        func exact(_ row: Int, _ column: Int) -> (gate: Double, up: Double) {
-            ElementwiseReference.gatedSiLUGradient(gate: gate[row, column], up: up[row, column])
-        }
-        record(
-            "gradient of the gated unit by its gate", dGate.error { dOut[$0, $1] * exact($0, $1).gate },
-            within: Tolerance.normGradient)
-        record(
-            "gradient of the gated unit by its input", dUp.error { dOut[$0, $1] * exact($0, $1).up },
-            within: Tolerance.normGradient)
-
+    /// The rotation of positions.
+    mutating func checkRotation() {
         let (heads, width) = (3, 22)
         let half = width / 2
         let x = SampleMatrix.random(Self.rows, heads * width, seed: 10)
@@ -94,9 +77,10 @@ extension SelfTest {
             ("rotation of positions", RotaryPairing.halves), ("rotation of neighbours", .neighbours),
         ] {
             let turned = x.copy
-            context.rotate(
-                turned.matrix, heads: heads, headWidth: width, pairing: pairing, positions: positions.base,
-                cosines: cosines.base, sines: sines.base, inverse: false)
+            context.run(
+                context.rotate(
+                    turned.matrix, heads: heads, headWidth: width, pairing: pairing, positions: positions.base,
+                    cosines: cosines.base, sines: sines.base, inverse: false))
             let distance = pairing == .halves ? half : 1
             let error = turned.error { row, column in
                 let channel = column % width

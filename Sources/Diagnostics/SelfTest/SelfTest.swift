@@ -41,7 +41,7 @@ package struct SelfTest {
         }
         checkThinProducts()
         checkNorms()
-        checkGates()
+        checkRotation()
         checkActivations()
         checkLosses()
         checkOptimizer()

@@ -9,20 +9,34 @@ private let wantedTasks = 64
 /// Elements below which a task would cost more to hand out than to do.
 private let smallestTask = 1_024
 
+/// How an elementwise pass over rows is cut into tasks: by the shape alone.
+struct RowCut: Sendable {
+    let taskCount: Int
+    private let rows: Int
+    private let rowsOfTask: Int
+
+    init(rows: Int, columns: Int) {
+        let columns = max(1, columns)
+        let wanted = max(rows / wantedTasks, smallestTask / columns)
+        self.rows = rows
+        rowsOfTask = max(1, min(elementsOfTask / columns, wanted))
+        taskCount = (rows + rowsOfTask - 1) / rowsOfTask
+    }
+
+    func rows(of task: Int) -> Range<Int> { task * rowsOfTask..<min(rows, (task + 1) * rowsOfTask) }
+}
+
 extension ComputeContext {
-    /// Calls `body` with ranges that together cover `rows` rows of `columns` elements. The cut depends on the shape alone.
+    /// Calls `body` with ranges that together cover `rows` rows of `columns` elements.
     ///
     /// - Parameter part: what a profile counts the time under.
     func forEachRowRange(
         rows: Int, columns: Int, as part: StaticString = "elementwise", _ body: @Sendable (Range<Int>) -> Void
     ) {
         guard rows > 0 else { return }
-        let columns = max(1, columns)
-        let wanted = max(rows / wantedTasks, smallestTask / columns)
-        let rowsOfTask = max(1, min(elementsOfTask / columns, wanted))
-        let tasks = (rows + rowsOfTask - 1) / rowsOfTask
+        let cut = RowCut(rows: rows, columns: columns)
         measured(part) {
-            pool.run(tasks) { task in body(task * rowsOfTask..<min(rows, (task + 1) * rowsOfTask)) }
+            pool.run(cut.taskCount) { task in body(cut.rows(of: task)) }
         }
     }
 

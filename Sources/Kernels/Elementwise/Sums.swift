@@ -45,43 +45,6 @@ extension ComputeContext {
         }
     }
 
-    /// y[i] = x[indices[i]] for each row of y; every index is a row of x.
-    package func gatherRows(of x: FloatMatrix, at indices: ArraySlice<Int>, into y: FloatMatrix) {
-        requireRows(indices, of: x, y)
-        forEachRowRange(rows: y.rows, columns: y.columns) { rows in
-            for row in rows { y.row(row).update(from: x.row(indices[indices.startIndex + row]), count: y.columns) }
-        }
-    }
-
-    /// y[indices[i]] = x[i] for each row of x; every index is another row of y.
-    package func scatterRows(_ x: FloatMatrix, into y: FloatMatrix, at indices: ArraySlice<Int>) {
-        requireRows(indices, of: y, x)
-        forEachRowRange(rows: x.rows, columns: x.columns) { rows in
-            for row in rows { y.row(indices[indices.startIndex + row]).update(from: x.row(row), count: x.columns) }
-        }
-    }
-
-    private func requireRows(_ indices: ArraySlice<Int>, of matrix: FloatMatrix, _ part: FloatMatrix) {
-        guard matrix.columns == part.columns, indices.count == part.rows,
-            indices.allSatisfy({ matrix.rows > $0 && $0 >= 0 })
-        else { fatalError("rows were asked for that a matrix of \(matrix.rows) rows does not have") }
-    }
-
-    /// y[m] += table[indices[m]] for each row of y [M, N].
-    package func addRows(of table: FloatMatrix, at indices: UnsafePointer<Int32>, into y: FloatMatrix) {
-        guard table.columns == y.columns else {
-            fatalError("rows of \(table.columns) elements cannot be added to rows of \(y.columns)")
-        }
-        for row in 0..<y.rows where indices[row] < 0 || Int(indices[row]) >= table.rows {
-            fatalError("row \(indices[row]) of a table of \(table.rows) rows was asked for")
-        }
-        let kernels = kernels.elementwise
-        nonisolated(unsafe) let indices = indices  // read only
-        forEachRowRange(rows: y.rows, columns: y.columns) { rows in
-            for row in rows { kernels.add(table.row(Int(indices[row])), y.row(row), Int64(y.columns)) }
-        }
-    }
-
     /// y += row for each row of y [M, N].
     package func add(row: UnsafePointer<Float>, into y: FloatMatrix) {
         let table = kernels.elementwise

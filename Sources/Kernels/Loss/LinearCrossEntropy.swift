@@ -83,7 +83,7 @@ extension ComputeContext {
             forward(
                 x, part.matrix, bias: head.bias.map { $0 + first }, into: logits, adding: false, scratch: scratch)
             prepare(logits)
-            forEachRowRange(rows: x.rows, columns: count, as: "cross-entropy") { rows in
+            let exponentials = RowPass(rows: x.rows, columns: count, part: "cross-entropy") { rows in
                 for row in rows {
                     let state = states.row(row)
                     let label = Int(labels[row]) - first
@@ -95,7 +95,9 @@ extension ComputeContext {
                     if index > 0, factor != 1 { table.scale(dX.row(row), factor, dX.row(row), Int64(dX.columns)) }
                 }
             }
-            inputGradient(logits, part.matrix, into: dX, adding: index > 0, scratch: scratch)
+            inputGradient(
+                [GradientProduct(logits, part.matrix)], with: ProductCompanions(filling: [exponentials]), into: dX,
+                adding: index > 0, scratch: scratch)
         }
         gatherRows(head.matrix, ids: labels, count: x.rows, into: x)
         forEachRowRange(rows: x.rows, columns: x.columns, as: "cross-entropy") { rows in

@@ -56,33 +56,3 @@ package struct GradientProduct: Sendable {
         self.lowRank = lowRank
     }
 }
-
-/// output [M, R] = scale * x [M, K] · factor [K, R], in float32.
-package struct ThinProduct: Sendable {
-    package var x: FloatMatrix
-    /// Its stride is a multiple of 16 and at least R; what lies between R and the stride is finite.
-    package var factor: FloatMatrix
-    package var scale: Float
-    package var output: FloatMatrix
-
-    package init(_ x: FloatMatrix, by factor: FloatMatrix, scale: Float, into output: FloatMatrix) {
-        self.x = x
-        self.factor = factor
-        self.scale = scale
-        self.output = output
-    }
-}
-
-/// output [p, q] += left [M, p] transposed · right [M, q], in float32, row after row: two calls with the rows of one after
-/// the other give the bits of one call with all of them.
-package struct OuterProduct: Sendable {
-    package var left: FloatMatrix
-    package var right: FloatMatrix
-    package var output: FloatMatrix
-
-    package init(_ left: FloatMatrix, _ right: FloatMatrix, into output: FloatMatrix) {
-        self.left = left
-        self.right = right
-        self.output = output
-    }
-}

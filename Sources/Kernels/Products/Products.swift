@@ -69,11 +69,10 @@ extension ComputeContext {
 
     /// Several products with one input, which is packed once: a region that packs, a region that multiplies.
     ///
-    /// - Parameter thin: products that do not depend on these, but may make the left factors of their low-rank terms;
-    ///   they run beside the packing.
+    /// - Parameter companions: what is done in the same two regions.
     package func forward(
-        _ x: FloatMatrix, _ products: [ForwardProduct], thin: [ThinProduct] = [], computeType: ComputeType? = nil,
-        scratch: UnsafeMutableRawBufferPointer
+        _ x: FloatMatrix, _ products: [ForwardProduct], with companions: ProductCompanions = ProductCompanions(),
+        computeType: ComputeType? = nil, scratch: UnsafeMutableRawBufferPointer
     ) {
         for product in products {
             let (weight, y) = (product.weight, product.output)
@@ -88,7 +87,7 @@ extension ComputeContext {
             }
             requireFit(product.lowRank, rows: x.rows, right: (y.columns, product.lowRank?.left.columns ?? 0))
         }
-        guard x.rows > 0, x.columns > 0 else { return multiply(thin) }
+        guard x.rows > 0, x.columns > 0 else { return run(companions) }
         let results = products.filter { $0.output.columns > 0 }.map { product in
             Result(
                 inputs: [
@@ -98,18 +97,15 @@ extension ComputeContext {
                 ], bias: product.bias, output: product.output, addend: product.addend)
         }
         multiply(
-            [x], results, gradient: false, thin: thin, outer: [], bfloat16: usesBFloat16(computeType),
-            scratch: scratch)
+            [x], results, gradient: false, with: companions, bfloat16: usesBFloat16(computeType), scratch: scratch)
     }
 
     /// dX [M, K] = the sum of several products dY · W, or that added to dX, as one region that packs and one that
     /// multiplies; sums run from product to product without leaving the cache.
     ///
-    /// - Parameters:
-    ///   - thin: run beside the packing, as in `forward`.
-    ///   - outer: products of what the thin ones made; they run beside the multiplication.
+    /// - Parameter companions: what is done in the same two regions.
     package func inputGradient(
-        _ products: [GradientProduct], thin: [ThinProduct] = [], outer: [OuterProduct] = [], into dX: FloatMatrix,
+        _ products: [GradientProduct], with companions: ProductCompanions = ProductCompanions(), into dX: FloatMatrix,
         adding: Bool, computeType: ComputeType? = nil, scratch: UnsafeMutableRawBufferPointer
     ) {
         for product in products {
@@ -124,13 +120,11 @@ extension ComputeContext {
         }
         let products = products.filter { $0.dY.columns > 0 }
         guard !products.isEmpty, dX.rows > 0, dX.columns > 0 else {
-            multiply(thin)
-            return accumulate(outer)
+            return run(companions)
         }
         if products.contains(where: { $0.dY.columns > Self.longestReduction }) {
             return inputGradientInSlices(
-                products, thin: thin, outer: outer, into: dX, adding: adding, computeType: computeType,
-                scratch: scratch)
+                products, with: companions, into: dX, adding: adding, computeType: computeType, scratch: scratch)
         }
         let inputs = products.enumerated().map { index, product in
             Input(
@@ -139,15 +133,16 @@ extension ComputeContext {
         }
         multiply(
             products.map(\.dY), [Result(inputs: inputs, bias: nil, output: .float32(dX), addend: adding ? dX : nil)],
-            gradient: true, thin: thin, outer: outer, bfloat16: usesBFloat16(computeType), scratch: scratch)
+            gradient: true, with: companions, bfloat16: usesBFloat16(computeType), scratch: scratch)
     }
 
     /// Slices of one product after another, each a product of its own that is added to what was there.
     private func inputGradientInSlices(
-        _ products: [GradientProduct], thin: [ThinProduct], outer: [OuterProduct], into dX: FloatMatrix, adding: Bool,
+        _ products: [GradientProduct], with companions: ProductCompanions, into dX: FloatMatrix, adding: Bool,
         computeType: ComputeType?, scratch: UnsafeMutableRawBufferPointer
     ) {
-        multiply(thin)
+        fill(companions)
+        multiply(companions.thin)
         var adds = adding
         for product in products {
             let length = product.dY.columns
@@ -159,15 +154,15 @@ extension ComputeContext {
                 multiply(
                     [product.dY.columns(part)],
                     [Result(inputs: [input], bias: nil, output: .float32(dX), addend: adds ? dX : nil)],
-                    gradient: true, thin: [], outer: [], bfloat16: usesBFloat16(computeType), scratch: scratch)
+                    gradient: true, with: ProductCompanions(), bfloat16: usesBFloat16(computeType), scratch: scratch)
                 adds = true
             }
         }
-        accumulate(outer)
+        accumulate(companions.outer)
     }
 
     private func multiply(
-        _ inputs: [FloatMatrix], _ results: [Result], gradient: Bool, thin: [ThinProduct], outer: [OuterProduct],
+        _ inputs: [FloatMatrix], _ results: [Result], gradient: Bool, with companions: ProductCompanions,
         bfloat16: Bool, scratch: UnsafeMutableRawBufferPointer
     ) {
         let kernels = kernels.products
@@ -185,12 +180,9 @@ extension ComputeContext {
             return byteCount
         }
         nonisolated(unsafe) let memory = productScratch(scratch, byteCount: byteCount)  // tasks write disjoint parts
-        let packs = inputs.indices.map { index in
-            packPart(
-                inputs[index], plan, plan.reductions[index], bfloat16: bfloat16, into: memory + starts[index],
-                chunkBytes: chunkBytes[index])
-        }
-        measured("packing") { pool.run(packs + thin.map(thinPart)) }
+        let packing = inputPart(
+            inputs, companions, plan, bfloat16: bfloat16, into: starts.map { memory + $0 }, chunkBytes: chunkBytes)
+        measured("packing") { pool.run(companions.beside.map { RegionPart($0) } + [packing]) }
 
         let stride = workspaceStride
         let limit = largestFusedRank
@@ -244,7 +236,7 @@ extension ComputeContext {
         // Short tasks come first: threads claim a share of what is left at once, and such a share of the long ones, with many
         // short ones behind them, would be what the others wait for.
         measured(gradient ? "products, gradient" : "products, forward") {
-            pool.run(outer.map { outerPart($0) } + [region])
+            pool.run(companions.outer.map { outerPart($0) } + [region])
         }
         for result in results {
             for term in result.inputs.compactMap(\.lowRank) where term.left.columns > limit {
@@ -258,27 +250,6 @@ extension ComputeContext {
 
     /// Ranks of low-rank terms up to this are added by the products themselves.
     package var largestFusedRank: Int { Int(kernels.products.low_rank_limit) }
-
-    /// Packs an input: one reduction block of one tile of rows in each task.
-    private func packPart(
-        _ x: FloatMatrix, _ plan: ProductPlan, _ reduction: ProductPlan.Reduction, bfloat16: Bool,
-        into packed: UnsafeMutableRawPointer, chunkBytes: Int
-    ) -> RegionPart {
-        let kernels = kernels.products
-        let tile = Int(kernels.tile_rows)
-        let tilesPerChunk = plan.chunkRows / tile
-        nonisolated(unsafe) let packed = packed  // tasks write disjoint parts
-        return RegionPart(taskCount: (x.rows + tile - 1) / tile * reduction.blockCount) { (index: Int) in
-            let (chunk, place) = (index / reduction.blockCount).quotientAndRemainder(dividingBy: tilesPerChunk)
-            let firstRow = chunk * plan.chunkRows
-            var task = qk_pack_task(
-                x: x.row(firstRow), x_stride: Int64(x.stride), rows: Int64(min(plan.chunkRows, x.rows - firstRow)),
-                columns: Int64(x.columns), reduction_block: Int64(reduction.block), packed: packed + chunk * chunkBytes,
-                first_column: Int64(index % reduction.blockCount * reduction.block), tile: Int64(place),
-                bfloat16: bfloat16 ? 1 : 0)
-            kernels.pack(&task)
-        }
-    }
 
     /// A low-rank term of a rank that the products' workspaces have no room for, as a product of its own.
     private func multiplyLargeTerm(

@@ -1,6 +1,59 @@
 internal import CIntrinsics
 package import Tensors
 
+/// output [M, R] = scale * x [M, K] · factor [K, R], in float32.
+package struct ThinProduct: Sendable {
+    package var x: FloatMatrix
+    /// Its stride is `factorStride`, or a larger multiple of 16; what lies between R and the stride is finite.
+    package var factor: FloatMatrix
+    package var scale: Float
+    package var output: FloatMatrix
+
+    package init(_ x: FloatMatrix, by factor: FloatMatrix, scale: Float, into output: FloatMatrix) {
+        self.x = x
+        self.factor = factor
+        self.scale = scale
+        self.output = output
+    }
+
+    /// Elements between the rows of a factor with so many columns.
+    package static func factorStride(_ columns: Int) -> Int { (columns + 15) & ~15 }
+
+    /// Stops the program where the matrices do not fit each other, or do not have so many rows.
+    func requireFit(rows: Int) {
+        guard x.columns == factor.rows, factor.columns == output.columns, x.rows == rows, output.rows == rows,
+            factor.stride % 16 == 0, factor.stride >= factor.columns
+        else {
+            fatalError(
+                "a product of [\(x.rows), \(x.columns)] with [\(factor.rows), \(factor.columns)] cannot fill"
+                    + " [\(output.rows), \(output.columns)], nor run beside \(rows) rows")
+        }
+    }
+
+    /// Some rows of the output, on the calling thread.
+    func run(_ rows: Range<Int>, _ kernels: qk_product_kernels) {
+        var task = qk_thin_task(
+            x: x.row(rows.lowerBound), x_stride: Int64(x.stride), rows: Int64(rows.count), length: Int64(x.columns),
+            factor: factor.base, factor_stride: Int64(factor.stride), width: Int64(factor.columns), scale: scale,
+            out: output.row(rows.lowerBound), out_stride: Int64(output.stride))
+        kernels.thin_product(&task)
+    }
+}
+
+/// output [p, q] += left [M, p] transposed · right [M, q], in float32, row after row: two calls with the rows of one after
+/// the other give the bits of one call with all of them.
+package struct OuterProduct: Sendable {
+    package var left: FloatMatrix
+    package var right: FloatMatrix
+    package var output: FloatMatrix
+
+    package init(_ left: FloatMatrix, _ right: FloatMatrix, into output: FloatMatrix) {
+        self.left = left
+        self.right = right
+        self.output = output
+    }
+}
+
 extension ComputeContext {
     /// Runs thin products as one region.
     package func multiply(_ products: [ThinProduct]) {
@@ -17,7 +70,7 @@ extension ComputeContext {
     /// to [columns, stride] = from [rows, columns] transposed, the stride being a multiple of 16 and what lies behind the
     /// rows zero: the factor of a thin product with `from` transposed. On the calling thread where it has few columns.
     package func transpose(_ from: FloatMatrix, into to: FloatMatrix) {
-        guard to.rows == from.columns, to.columns == from.rows, to.stride % 16 == 0 else {
+        guard to.rows == from.columns, to.columns == from.rows, to.stride % 16 == 0, to.stride >= to.columns else {
             fatalError("[\(from.rows), \(from.columns)] transposed does not fill [\(to.rows), \(to.columns)]")
         }
         let kernels = kernels.products
@@ -37,26 +90,13 @@ extension ComputeContext {
         }
     }
 
-    /// Tasks of eight rows, all columns of the factor each.
-    func thinPart(_ product: ThinProduct) -> RegionPart {
-        let (x, factor, output) = (product.x, product.factor, product.output)
-        guard x.columns == factor.rows, factor.columns == output.columns, x.rows == output.rows,
-            factor.stride % 16 == 0
-        else {
-            fatalError(
-                "a product of [\(x.rows), \(x.columns)] with [\(factor.rows), \(factor.columns)] cannot fill"
-                    + " [\(output.rows), \(output.columns)]")
-        }
+    /// Tasks of a tile's rows, all columns of the factor each.
+    private func thinPart(_ product: ThinProduct) -> RegionPart {
+        let (rows, rowsOfTask) = (product.x.rows, Int(kernels.products.tile_rows))
+        product.requireFit(rows: rows)
         let kernels = kernels.products
-        let rowsOfTask = 8
-        return RegionPart(taskCount: (x.rows + rowsOfTask - 1) / rowsOfTask) { (index: Int) in
-            let first = index * rowsOfTask
-            var task = qk_thin_task(
-                x: x.row(first), x_stride: Int64(x.stride), rows: Int64(min(rowsOfTask, x.rows - first)),
-                length: Int64(x.columns), factor: factor.base, factor_stride: Int64(factor.stride),
-                width: Int64(factor.columns), scale: product.scale, out: output.row(first),
-                out_stride: Int64(output.stride))
-            kernels.thin_product(&task)
+        return RegionPart(taskCount: (rows + rowsOfTask - 1) / rowsOfTask) { (index: Int) in
+            product.run(index * rowsOfTask..<min(rows, (index + 1) * rowsOfTask), kernels)
         }
     }
 

@@ -14,11 +14,31 @@ package final class RotaryEmbedding {
     /// The table for each set of frequencies.
     private var tables: [Int: Table] = [:]
 
-    private struct Table {
+    /// Passes hold on to the table they read, which another replaces when longer sequences come.
+    private final class Table: @unchecked Sendable {
+        // Unchecked: written by `init` alone.
+
         /// Positions the table covers.
-        var positions: Int
-        var cosines: [Float]
-        var sines: [Float]
+        let positions: Int
+        /// [positions, width / 2] each.
+        let cosines, sines: UnsafePointer<Float>
+        private let memory: AlignedMemory
+
+        init(positions: Int, frequencies: [Float], scaling: Float) {
+            let count = positions * frequencies.count
+            memory = AlignedMemory(byteCount: 2 * count * MemoryLayout<Float>.stride)
+            let cosines = memory.floats, sines = cosines + count
+            for position in 0..<positions {
+                for (index, frequency) in frequencies.enumerated() {
+                    let value = cosineAndSine(Float(position) * frequency)
+                    cosines[position * frequencies.count + index] = value.cosine * scaling
+                    sines[position * frequencies.count + index] = value.sine * scaling
+                }
+            }
+            self.positions = positions
+            self.cosines = UnsafePointer(cosines)
+            self.sines = UnsafePointer(sines)
+        }
     }
 
     package init(scheme: any RotaryScheme, headWidth: Int, width: Int, pairing: RotaryPairing = .halves) {
@@ -28,62 +48,44 @@ package final class RotaryEmbedding {
         self.width = width
     }
 
-    /// Rotates x [M, heads·D] in place; rows of `segments` belong to sequences that begin at position 0 unless
+    /// The pass that rotates x [M, heads·D] in place; rows of `segments` belong to sequences that begin at position 0 unless
     /// `positions` says otherwise. `inverse` rotates back, which is the gradient.
     ///
     /// - Parameters:
     ///   - positions: [M], the position of each row in its sequence.
     ///   - segments: the rows of each sequence.
     ///   - lengths: the length that each segment's frequencies are chosen by.
+    /// - Returns: nil where there are no rows.
     package func rotate(
         _ x: FloatMatrix, heads: Int, positions: UnsafePointer<Int32>, segments: UnsafeBufferPointer<Segment>,
         lengths: (Segment) -> Int, inverse: Bool, _ context: ComputeContext
-    ) {
+    ) -> RowPass? {
+        func pass(_ x: FloatMatrix, _ positions: UnsafePointer<Int32>, length: Int) -> RowPass {
+            let table = table(key: scheme.frequencySet(length: length), length: length)
+            return context.rotate(
+                x, heads: heads, headWidth: headWidth, rotaryWidth: width, pairing: pairing, positions: positions,
+                cosines: table.cosines, sines: table.sines, inverse: inverse
+            ).holding(table)
+        }
         let longest = segments.reduce(1) { max($0, lengths($1)) }
-        if scheme.frequencySet(length: longest) == 0 {
-            apply(x, heads: heads, positions: positions, length: longest, key: 0, inverse: inverse, context)
-            return
-        }
-        for segment in segments {
-            let start = Int(segment.start), count = Int(segment.count)
-            let length = lengths(segment)
-            apply(
-                x.rows(start..<start + count), heads: heads, positions: positions + start, length: length,
-                key: scheme.frequencySet(length: length), inverse: inverse, context)
-        }
+        if scheme.frequencySet(length: longest) == 0 { return pass(x, positions, length: longest) }
+        return RowPass.joined(
+            rows: x.rows,
+            segments.map { segment in
+                let start = Int(segment.start), rows = start..<start + Int(segment.count)
+                return (rows, pass(x.rows(rows), positions + start, length: lengths(segment)))
+            })
     }
 
-    private func apply(
-        _ x: FloatMatrix, heads: Int, positions: UnsafePointer<Int32>, length: Int, key: Int, inverse: Bool,
-        _ context: ComputeContext
-    ) {
-        extend(key: key, length: length)
-        guard let table = tables[key] else { fatalError("a rotary table was not built") }
-        table.cosines.withUnsafeBufferPointer { cosines in
-            table.sines.withUnsafeBufferPointer { sines in
-                guard let cosines = cosines.baseAddress, let sines = sines.baseAddress else { return }
-                context.rotate(
-                    x, heads: heads, headWidth: headWidth, rotaryWidth: width, pairing: pairing, positions: positions,
-                    cosines: cosines, sines: sines, inverse: inverse)
-            }
-        }
-    }
-
-    /// Makes the table of a key cover `length` positions.
-    private func extend(key: Int, length: Int) {
-        guard length > tables[key]?.positions ?? 0 else { return }
+    /// The table of a key, covering `length` positions.
+    private func table(key: Int, length: Int) -> Table {
+        let known = tables[key]
+        if let known, known.positions >= length { return known }
         // Growing by half again keeps token-by-token generation linear.
-        let positions = max(length, (tables[key]?.positions ?? 0) * 3 / 2)
-        let frequencies = scheme.inverseFrequencies(length: key == 0 ? 1 : length), scaling = scheme.attentionScaling
-        var cosines = [Float](repeating: 0, count: positions * frequencies.count)
-        var sines = cosines
-        for position in 0..<positions {
-            for (index, frequency) in frequencies.enumerated() {
-                let value = cosineAndSine(Float(position) * frequency)
-                cosines[position * frequencies.count + index] = value.cosine * scaling
-                sines[position * frequencies.count + index] = value.sine * scaling
-            }
-        }
-        tables[key] = Table(positions: positions, cosines: cosines, sines: sines)
+        let table = Table(
+            positions: max(length, (known?.positions ?? 0) * 3 / 2),
+            frequencies: scheme.inverseFrequencies(length: key == 0 ? 1 : length), scaling: scheme.attentionScaling)
+        tables[key] = table
+        return table
     }
 }

@@ -25,21 +25,25 @@ struct ActivationTests {
         }
         for context in contexts() {
             let plain = gate.copy
-            context.activate(activation, gate: gate.matrix, up: nil, into: plain.matrix)
+            context.run(context.activate(activation, gate: .float32(gate.matrix), up: nil, into: plain.matrix))
             #expect(plain.error { exact(activation, gate[$0, $1]) } < tolerance)
             let gated = gate.copy
-            context.activate(activation, gate: gated.matrix, up: up.matrix, into: gated.matrix)
+            context.run(
+                context.activate(activation, gate: .float32(gated.matrix), up: .float32(up.matrix), into: gated.matrix))
             #expect(gated.error { exact(activation, gate[$0, $1]) * up[$0, $1] } < tolerance)
             #expect(plain.gapsAreIntact && gated.gapsAreIntact)
 
             let alone = gate.copy
-            context.activateBackward(
-                activation, dOut.matrix, gate: alone.matrix, up: nil, into: alone.matrix, nil)
+            context.run(
+                context.activateBackward(
+                    activation, dOut.matrix, gate: .float32(alone.matrix), up: nil, into: alone.matrix, nil))
             #expect(alone.error { dOut[$0, $1] * slope(gate[$0, $1]) } < tolerance)
             let dGate = gate.copy
             let dUp = up.copy
-            context.activateBackward(
-                activation, dOut.matrix, gate: dGate.matrix, up: dUp.matrix, into: dGate.matrix, dUp.matrix)
+            context.run(
+                context.activateBackward(
+                    activation, dOut.matrix, gate: .float32(dGate.matrix), up: .float32(dUp.matrix), into: dGate.matrix,
+                    dUp.matrix))
             #expect(dGate.error { dOut[$0, $1] * up[$0, $1] * slope(gate[$0, $1]) } < tolerance)
             #expect(dUp.error { dOut[$0, $1] * exact(activation, gate[$0, $1]) } < tolerance)
             #expect(alone.gapsAreIntact && dGate.gapsAreIntact && dUp.gapsAreIntact)
@@ -50,7 +54,7 @@ struct ActivationTests {
     func ends(activation: Activation) {
         for context in contexts() {
             let row = SampleMatrix(rows: 1, columns: 6) { [0, 1e4, -1e4, 3e38, -3e38, .nan][$1] }
-            context.activate(activation, gate: row.matrix, up: nil, into: row.matrix)
+            context.run(context.activate(activation, gate: .float32(row.matrix), up: nil, into: row.matrix))
             #expect(row[0, 0] == 0 && row[0, 1] == 1e4 && row[0, 2] == 0 && row[0, 4] == 0)
             #expect(Float(row[0, 3]) == 3e38)
             #expect(row[0, 5].isNaN)
@@ -88,25 +92,28 @@ struct ActivationTests {
         for context in contexts() {
             let y = x.copy
             let reciprocals = SampleBuffer<Float>(repeating: 0, count: 4)
-            context.layerNorm(
-                y.matrix, weight: weights.base, bias: hasBias ? UnsafePointer(biases.base) : nil, weightRows: 2,
-                epsilon: Float(epsilon), into: y.matrix, reciprocals: reciprocals.base)
+            context.run(
+                context.layerNorm(
+                    y.matrix, weight: weights.base, bias: hasBias ? UnsafePointer(biases.base) : nil, weightRows: 2,
+                    epsilon: Float(epsilon), into: y.matrix, reciprocals: reciprocals.base))
             #expect(
                 y.error {
                     weight[$0 % 2, $1] * exact[$0].values[$1] + (hasBias ? bias[$0 % 2, $1] : 0)
                 } < 2e-6)
             for row in 0..<4 { #expect(abs(Double(reciprocals.base[row]) / exact[row].reciprocal - 1) < 1e-5) }
             let dX = dY.copy
-            context.layerNormBackward(
-                dX.matrix, x: x.matrix, weight: weights.base, weightRows: 2, reciprocals: reciprocals.base,
-                into: dX.matrix, adding: false)
+            context.run(
+                context.layerNormBackward(
+                    dX.matrix, x: x.matrix, weight: weights.base, weightRows: 2, reciprocals: reciprocals.base,
+                    into: dX.matrix, adding: false))
             // Two elements: their normalised values hardly move.
             let scale = length == 2 ? 5e-2 : 1e-5
             #expect(dX.error { slopes[$0][$1] } < scale)
             let added = x.copy
-            context.layerNormBackward(
-                dY.matrix, x: x.matrix, weight: weights.base, weightRows: 2, reciprocals: reciprocals.base,
-                into: added.matrix, adding: true)
+            context.run(
+                context.layerNormBackward(
+                    dY.matrix, x: x.matrix, weight: weights.base, weightRows: 2, reciprocals: reciprocals.base,
+                    into: added.matrix, adding: true))
             #expect(added.error { x[$0, $1] + slopes[$0][$1] } < 1e-5)
             #expect(y.gapsAreIntact && dX.gapsAreIntact && added.gapsAreIntact)
         }
@@ -122,9 +129,10 @@ struct ActivationTests {
         let sines = SampleBuffer(angles.map { Float(sin($0)) })
         for context in contexts() {
             let y = x.copy
-            context.rotate(
-                y.matrix, heads: heads, headWidth: width, rotaryWidth: turning, pairing: .neighbours,
-                positions: positions.base, cosines: cosines.base, sines: sines.base, inverse: false)
+            context.run(
+                context.rotate(
+                    y.matrix, heads: heads, headWidth: width, rotaryWidth: turning, pairing: .neighbours,
+                    positions: positions.base, cosines: cosines.base, sines: sines.base, inverse: false))
             #expect(
                 y.error { row, column in
                     let channel = column % width
@@ -133,9 +141,10 @@ struct ActivationTests {
                     let partner = channel.isMultiple(of: 2) ? -x[row, column + 1] : x[row, column - 1]
                     return x[row, column] * cos(angle) + partner * sin(angle)
                 } < tolerance)
-            context.rotate(
-                y.matrix, heads: heads, headWidth: width, rotaryWidth: turning, pairing: .neighbours,
-                positions: positions.base, cosines: cosines.base, sines: sines.base, inverse: true)
+            context.run(
+                context.rotate(
+                    y.matrix, heads: heads, headWidth: width, rotaryWidth: turning, pairing: .neighbours,
+                    positions: positions.base, cosines: cosines.base, sines: sines.base, inverse: true))
             #expect(y.error { x[$0, $1] } < tolerance)
             #expect(y.gapsAreIntact)
         }
@@ -208,7 +217,7 @@ struct ActivationTests {
         }
         for context in contexts() {
             let copied = SampleMatrix.random(4, length, seed: 53)
-            context.copyRows(x.matrix, at: chosen.base, into: copied.matrix)
+            context.gatherRows(of: x.matrix, at: chosen.base, into: copied.matrix)
             #expect(copied.error { x[Int(chosen.elements[$0]), $1] } == 0)
             let sum = y.copy, plain = y.copy, scaled = y.copy, added = y.copy
             context.sumRows(

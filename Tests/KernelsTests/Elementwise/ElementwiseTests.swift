@@ -90,17 +90,19 @@ struct ElementwiseTests {
         for context in contexts() {
             let y = x.copy
             let reciprocals = SampleBuffer<Float>(repeating: 0, count: 4)
-            context.rmsNorm(
-                x.matrix, weight: weight.matrix.base, epsilon: Float(epsilon), into: y.matrix,
-                reciprocals: reciprocals.base)
+            context.run(
+                context.rmsNorm(
+                    x.matrix, weight: weight.matrix.base, epsilon: Float(epsilon), into: y.matrix,
+                    reciprocals: reciprocals.base))
             #expect(y.error { weight[0, $1] * x[$0, $1] * exact[$0] } < normTolerance)
             #expect(y.gapsAreIntact)
             for row in 0..<4 { #expect(abs(Double(reciprocals.base[row]) / exact[row] - 1) < normTolerance) }
 
             let inPlace = x.copy
-            context.rmsNorm(
-                inPlace.matrix, weight: weight.matrix.base, epsilon: Float(epsilon), into: inPlace.matrix,
-                reciprocals: nil)
+            context.run(
+                context.rmsNorm(
+                    inPlace.matrix, weight: weight.matrix.base, epsilon: Float(epsilon), into: inPlace.matrix,
+                    reciprocals: nil))
             #expect(inPlace.bits == y.bits)
         }
     }
@@ -124,21 +126,25 @@ struct ElementwiseTests {
         for context in contexts() {
             let y = x.copy
             let reciprocals = SampleBuffer<Float>(repeating: 0, count: 3)
-            context.rmsNorm(
-                x.matrix, weight: weight.matrix.base, epsilon: Float(epsilon), into: y.matrix,
-                reciprocals: reciprocals.base)
+            context.run(
+                context.rmsNorm(
+                    x.matrix, weight: weight.matrix.base, epsilon: Float(epsilon), into: y.matrix,
+                    reciprocals: reciprocals.base))
             let dX = dY.copy
-            context.rmsNormBackward(
-                dY.matrix, x: x.matrix, weight: weight.matrix.base, reciprocals: reciprocals.base, into: dX.matrix,
-                adding: false)
+            context.run(
+                context.rmsNormBackward(
+                    dY.matrix, x: x.matrix, weight: weight.matrix.base, reciprocals: reciprocals.base, into: dX.matrix,
+                    adding: false))
             // One column: the gradient, epsilon's share, is the small rest of a difference of numbers 10,000 times larger.
             let scale = length == 1 ? 1e-2 : 5e-6
             #expect(dX.error { exact[$0][$1] } < scale)
             #expect(dX.gapsAreIntact)
             let added = x.copy
-            context.rmsNormBackward(
-                dY.matrix, x: x.matrix, weight: weight.matrix.base, reciprocals: reciprocals.base, into: added.matrix,
-                adding: true)
+            context.run(
+                context.rmsNormBackward(
+                    dY.matrix, x: x.matrix, weight: weight.matrix.base, reciprocals: reciprocals.base,
+                    into: added.matrix,
+                    adding: true))
             #expect(added.error { x[$0, $1] + dX[$0, $1] } < twoRoundings)
         }
     }
@@ -155,11 +161,13 @@ struct ElementwiseTests {
         }
         for context in contexts() {
             let out = up.copy
-            context.gatedSiLU(gate: gate.matrix, up: up.matrix, into: out.matrix)
+            context.run(context.activate(.silu, gate: .float32(gate.matrix), up: .float32(up.matrix), into: out.matrix))
             #expect(out.error { silu(gate[$0, $1]) * up[$0, $1] } < normTolerance)
             let (dGate, dUp) = (gate.copy, up.copy)
-            context.gatedSiLUBackward(
-                dOut.matrix, gate: dGate.matrix, up: dUp.matrix, into: dGate.matrix, dUp.matrix)
+            context.run(
+                context.activateBackward(
+                    .silu, dOut.matrix, gate: .float32(dGate.matrix), up: .float32(dUp.matrix), into: dGate.matrix,
+                    dUp.matrix))
             #expect(dGate.error { dOut[$0, $1] * up[$0, $1] * slope(gate[$0, $1]) } < normTolerance)
             #expect(dUp.error { dOut[$0, $1] * silu(gate[$0, $1]) } < normTolerance)
             for fixture in [out, dGate, dUp] { #expect(fixture.gapsAreIntact) }
@@ -187,14 +195,16 @@ struct ElementwiseTests {
             }
             for context in contexts() {
                 let y = x.copy
-                context.rotate(
-                    y.matrix, heads: heads, headWidth: width, rotaryWidth: rotaryWidth, positions: positions.base,
-                    cosines: cosines.base, sines: sines.base, inverse: false)
+                context.run(
+                    context.rotate(
+                        y.matrix, heads: heads, headWidth: width, rotaryWidth: rotaryWidth, positions: positions.base,
+                        cosines: cosines.base, sines: sines.base, inverse: false))
                 #expect(y.error(rotated) < twoRoundings)
                 #expect(y.gapsAreIntact)
-                context.rotate(
-                    y.matrix, heads: heads, headWidth: width, rotaryWidth: rotaryWidth, positions: positions.base,
-                    cosines: cosines.base, sines: sines.base, inverse: true)
+                context.run(
+                    context.rotate(
+                        y.matrix, heads: heads, headWidth: width, rotaryWidth: rotaryWidth, positions: positions.base,
+                        cosines: cosines.base, sines: sines.base, inverse: true))
                 #expect(y.error { x[$0, $1] } < 2 * twoRoundings)
             }
         }
@@ -214,16 +224,20 @@ struct ElementwiseTests {
                     kernels: KernelTable(set), pool: WorkerPool(threadCount: threads), computeType: .float32)
                 let norm = x.copy
                 let reciprocals = SampleBuffer<Float>(repeating: 0, count: rows.count)
-                context.rmsNorm(
-                    x.matrix.rows(rows), weight: weight.matrix.base, epsilon: 1e-6, into: norm.matrix.rows(rows),
-                    reciprocals: reciprocals.base)
+                context.run(
+                    context.rmsNorm(
+                        x.matrix.rows(rows), weight: weight.matrix.base, epsilon: 1e-6, into: norm.matrix.rows(rows),
+                        reciprocals: reciprocals.base))
                 let gradient = x.copy
-                context.rmsNormBackward(
-                    up.matrix.rows(rows), x: x.matrix.rows(rows), weight: weight.matrix.base,
-                    reciprocals: reciprocals.base, into: gradient.matrix.rows(rows), adding: true)
+                context.run(
+                    context.rmsNormBackward(
+                        up.matrix.rows(rows), x: x.matrix.rows(rows), weight: weight.matrix.base,
+                        reciprocals: reciprocals.base, into: gradient.matrix.rows(rows), adding: true))
                 let gate = x.copy
-                context.gatedSiLU(
-                    gate: x.matrix.rows(rows), up: up.matrix.rows(rows), into: gate.matrix.rows(rows))
+                context.run(
+                    context.activate(
+                        .silu, gate: .float32(x.matrix.rows(rows)), up: .float32(up.matrix.rows(rows)),
+                        into: gate.matrix.rows(rows)))
                 let dropped = x.copy
                 context.dropout(
                     x.matrix.rows(rows), rate: 0.3, key: DropoutKey(seed: 1, step: 2, site: 3),

@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Activations kept in bfloat16")
 struct NarrowActivationTests {
-    /// More columns than are widened at once, and a part of a vector.
+    /// Whole vectors and a part of one.
     private let rows = 5
     private let columns = 2085
 
@@ -34,20 +34,27 @@ struct NarrowActivationTests {
                 for isGated in [true, false] {
                     let (gate, up) = (wide(gateWords), wide(upWords))
                     let (expected, found) = (output(), output())
-                    context.activate(
-                        activation, gate: gate.matrix, up: isGated ? up.matrix : nil, into: expected.matrix)
-                    context.activate(
-                        activation, gate: narrow(gateWords), up: isGated ? narrow(upWords) : nil, into: found.matrix)
+                    context.run(
+                        context.activate(
+                            activation, gate: .float32(gate.matrix), up: isGated ? .float32(up.matrix) : nil,
+                            into: expected.matrix))
+                    context.run(
+                        context.activate(
+                            activation, gate: narrow(gateWords), up: isGated ? narrow(upWords) : nil, into: found.matrix
+                        ))
                     #expect(found.bits == expected.bits)
                     #expect(found.gapsAreIntact)
 
                     let (dGate, dUp) = (output(), output())
-                    context.activateBackward(
-                        activation, dOut.matrix, gate: gate.matrix, up: isGated ? up.matrix : nil, into: gate.matrix,
-                        isGated ? up.matrix : nil)
-                    context.activateBackward(
-                        activation, dOut.matrix, gate: narrow(gateWords), up: isGated ? narrow(upWords) : nil,
-                        into: dGate.matrix, isGated ? dUp.matrix : nil)
+                    context.run(
+                        context.activateBackward(
+                            activation, dOut.matrix, gate: .float32(gate.matrix),
+                            up: isGated ? .float32(up.matrix) : nil, into: gate.matrix,
+                            isGated ? up.matrix : nil))
+                    context.run(
+                        context.activateBackward(
+                            activation, dOut.matrix, gate: narrow(gateWords), up: isGated ? narrow(upWords) : nil,
+                            into: dGate.matrix, isGated ? dUp.matrix : nil))
                     #expect(dGate.bits == gate.bits)
                     if isGated { #expect(dUp.bits == up.bits) }
                 }

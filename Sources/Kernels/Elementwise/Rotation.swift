@@ -10,31 +10,6 @@ package enum RotaryPairing: Sendable {
 }
 
 extension ComputeContext {
-    /// out = silu(gate) * up, all [M, F]; out may be either input.
-    package func gatedSiLU(gate: FloatMatrix, up: FloatMatrix, into out: FloatMatrix) {
-        requireSameShape(gate, up)
-        requireSameShape(gate, out)
-        let table = kernels.elementwise
-        forEachRowRange(rows: gate.rows, columns: gate.columns, as: "gates") { rows in
-            for row in rows { table.gated_silu(gate.row(row), up.row(row), out.row(row), Int64(gate.columns)) }
-        }
-    }
-
-    /// The gradients of `gatedSiLU`: dGate = dOut * up * silu'(gate), dUp = dOut * silu(gate), all [M, F]. Each output
-    /// may be any of the inputs, so that gate and up can be overwritten with their gradients.
-    package func gatedSiLUBackward(
-        _ dOut: FloatMatrix, gate: FloatMatrix, up: FloatMatrix, into dGate: FloatMatrix, _ dUp: FloatMatrix
-    ) {
-        for matrix in [gate, up, dGate, dUp] { requireSameShape(dOut, matrix) }
-        let table = kernels.elementwise
-        forEachRowRange(rows: gate.rows, columns: gate.columns, as: "gates") { rows in
-            for row in rows {
-                table.gated_silu_backward(
-                    dOut.row(row), gate.row(row), up.row(row), dGate.row(row), dUp.row(row), Int64(gate.columns))
-            }
-        }
-    }
-
     /// Rotary position embedding in place (Su et al., "RoFormer", 2021; halves as transformers pairs them): channels
     /// i and i + w/2 of each head, i < w/2, are turned by the angle of the row's position.
     ///
@@ -48,7 +23,7 @@ extension ComputeContext {
     package func rotate(
         _ x: FloatMatrix, heads: Int, headWidth: Int, rotaryWidth: Int? = nil, pairing: RotaryPairing = .halves,
         positions: UnsafePointer<Int32>, cosines: UnsafePointer<Float>, sines: UnsafePointer<Float>, inverse: Bool
-    ) {
+    ) -> RowPass {
         let width = rotaryWidth ?? headWidth
         guard heads * headWidth == x.columns, width >= 0, width <= headWidth, width % 2 == 0 else {
             fatalError("\(x.columns) columns are not \(heads) heads of \(headWidth), \(width) of them turning")
@@ -56,7 +31,7 @@ extension ComputeContext {
         let table = kernels.elementwise
         let sign: Float = inverse ? -1 : 1
         nonisolated(unsafe) let (positions, cosines, sines) = (positions, cosines, sines)  // read only
-        forEachRowRange(rows: x.rows, columns: x.columns, as: "rotation") { rows in
+        return RowPass(rows: x.rows, columns: x.columns, part: "rotation") { rows in
             for row in rows {
                 let angles = Int(positions[row]) * (width / 2)
                 let (cosines, sines) = (cosines + angles, sines + angles)

@@ -1,14 +1,33 @@
 internal import CIntrinsics
 package import Tensors
 
-/// Rows that go to experts and come back.
+/// Rows that are chosen by their indices: those with a target, those that go to experts and come back.
 extension ComputeContext {
     /// y[m] = x[indices[m]] for each row of y [M, N].
-    package func copyRows(_ x: FloatMatrix, at indices: UnsafePointer<Int32>, into y: FloatMatrix) {
+    package func gatherRows(of x: FloatMatrix, at indices: UnsafePointer<Int32>, into y: FloatMatrix) {
         requireRows(indices, count: y.rows, of: x, columns: y.columns)
         nonisolated(unsafe) let indices = indices  // read only
         forEachRowRange(rows: y.rows, columns: y.columns) { rows in
             for row in rows { y.row(row).update(from: x.row(Int(indices[row])), count: y.columns) }
+        }
+    }
+
+    /// y[indices[m]] = x[m] for each row of x [M, N]; every index is another row of y.
+    package func scatterRows(_ x: FloatMatrix, into y: FloatMatrix, at indices: UnsafePointer<Int32>) {
+        requireRows(indices, count: x.rows, of: y, columns: x.columns)
+        nonisolated(unsafe) let indices = indices  // read only
+        forEachRowRange(rows: x.rows, columns: x.columns) { rows in
+            for row in rows { y.row(Int(indices[row])).update(from: x.row(row), count: x.columns) }
+        }
+    }
+
+    /// y[m] += table[indices[m]] for each row of y [M, N].
+    package func addRows(of table: FloatMatrix, at indices: UnsafePointer<Int32>, into y: FloatMatrix) {
+        requireRows(indices, count: y.rows, of: table, columns: y.columns)
+        let kernels = kernels.elementwise
+        nonisolated(unsafe) let indices = indices  // read only
+        forEachRowRange(rows: y.rows, columns: y.columns) { rows in
+            for row in rows { kernels.add(table.row(Int(indices[row])), y.row(row), Int64(y.columns)) }
         }
     }
 

@@ -1,0 +1,103 @@
+internal import CIntrinsics
+internal import Tensors
+
+/// What is done in the two regions of products besides them: that which packs their inputs, and that which multiplies.
+package struct ProductCompanions: Sendable {
+    /// Fill rows of the products' inputs, one pass after the other, right before they are packed.
+    package var filling: [RowPass]
+    /// Fill other matrices, beside the packing.
+    package var beside: [RowPass]
+    /// Made of the same rows as they are packed: they do not depend on the products, but may make the left factors of their
+    /// low-rank terms.
+    package var thin: [ThinProduct]
+    /// Products of what all of these make, beside the multiplication.
+    package var outer: [OuterProduct]
+
+    package init(
+        filling: [RowPass] = [], beside: [RowPass] = [], thin: [ThinProduct] = [], outer: [OuterProduct] = []
+    ) {
+        self.filling = filling
+        self.beside = beside
+        self.thin = thin
+        self.outer = outer
+    }
+}
+
+extension ComputeContext {
+    /// Does all of it without products.
+    package func run(_ companions: ProductCompanions) {
+        fill(companions)
+        multiply(companions.thin)
+        accumulate(companions.outer)
+    }
+
+    /// The passes alone.
+    func fill(_ companions: ProductCompanions) {
+        run(companions.filling)
+        for pass in companions.beside { run(pass) }
+    }
+
+    /// Rows of the inputs of products: each task fills some, packs them, and multiplies them with thin factors, so that what is
+    /// written first is read again from the first cache levels.
+    ///
+    /// - Parameters:
+    ///   - packed: where the packed rows of each input begin.
+    ///   - chunkBytes: bytes of a packed chunk of each input.
+    func inputPart(
+        _ inputs: [FloatMatrix], _ companions: ProductCompanions, _ plan: ProductPlan, bfloat16: Bool,
+        into packed: [UnsafeMutableRawPointer], chunkBytes: [Int]
+    ) -> RegionPart {
+        let rows = inputs[0].rows
+        for product in companions.thin { product.requireFit(rows: rows) }
+        guard companions.filling.allSatisfy({ $0.rows == rows }) else {
+            fatalError("a pass over other rows than the \(rows) of a product's inputs cannot fill them")
+        }
+        let kernels = kernels.products
+        let (filling, thin) = (companions.filling, companions.thin)
+        let rowsOfTask = packedRowsOfTask(rows)
+        nonisolated(unsafe) let packed = packed  // tasks write disjoint parts
+        return RegionPart(taskCount: (rows + rowsOfTask - 1) / rowsOfTask) { (index: Int) in
+            let range = index * rowsOfTask..<min(rows, (index + 1) * rowsOfTask)
+            for pass in filling { pass.body(range) }
+            for (index, input) in inputs.enumerated() {
+                pack(
+                    input, rows: range, plan, plan.reductions[index], bfloat16: bfloat16, into: packed[index],
+                    chunkBytes: chunkBytes[index], kernels)
+            }
+            for product in thin { product.run(range, kernels) }
+        }
+    }
+
+    /// Tiles, or where those are too few for the threads to end together, parts of them.
+    private func packedRowsOfTask(_ rows: Int) -> Int {
+        let (tile, unit) = (Int(kernels.products.tile_rows), Int(kernels.products.tile_unit))
+        let wanted = min(64, 8 * pool.threadCount)
+        var count = tile
+        while count > unit, (rows + count - 1) / count < wanted { count -= unit }
+        return count
+    }
+}
+
+/// Packs a range of rows that begins at a multiple of the tile's unit, all reduction blocks of them.
+private func pack(
+    _ x: FloatMatrix, rows: Range<Int>, _ plan: ProductPlan, _ reduction: ProductPlan.Reduction, bfloat16: Bool,
+    into packed: UnsafeMutableRawPointer, chunkBytes: Int, _ kernels: qk_product_kernels
+) {
+    let (tile, unit) = (Int(kernels.tile_rows), Int(kernels.tile_unit))
+    var row = rows.lowerBound
+    while row < rows.upperBound {
+        let (chunk, place) = row.quotientAndRemainder(dividingBy: plan.chunkRows)
+        let firstRow = row - place
+        let count = min(rows.upperBound - row, tile - place % tile)
+        var task = qk_pack_task(
+            x: x.row(firstRow), x_stride: Int64(x.stride), rows: Int64(min(plan.chunkRows, x.rows - firstRow)),
+            columns: Int64(x.columns), reduction_block: Int64(reduction.block), packed: packed + chunk * chunkBytes,
+            first_column: 0, first_row: Int64(place), row_count: Int64((count + unit - 1) / unit * unit),
+            bfloat16: bfloat16 ? 1 : 0)
+        for block in 0..<reduction.blockCount {
+            task.first_column = Int64(block * reduction.block)
+            kernels.pack(&task)
+        }
+        row += count
+    }
+}
