@@ -4,7 +4,7 @@ internal import Synchronization
 
 /// Runs the tasks of a parallel region on a fixed number of threads.
 ///
-/// Threads wait for the next region by spinning for at most 40 microseconds, then sleep in the kernel. A region costs
+/// Threads wait for the next region by spinning for at most 120 microseconds, then sleep in the kernel. A region costs
 /// about a third of a microsecond while the threads still spin, and some tens when they must be woken.
 package final class WorkerPool: @unchecked Sendable {
     // Unchecked: `run` is serialised by a lock; workers see only the region that is published to them.
@@ -129,8 +129,9 @@ private struct Region {
     private let memory: UnsafeMutableRawPointer
     /// A claim takes this fraction of what is left: few claims, and small ones at the end.
     private let shareCount: UInt32
-    /// How long a thread without work spins before it sleeps: long enough to bridge the gap between two regions of a
-    /// step, short enough not to take a processor from a busy neighbour.
+    /// How long a thread without work spins before it sleeps: long enough for the last task of another and the gap between two
+    /// regions of a step (with 40 microseconds, every second region of a small model began by waking somebody), short enough
+    /// not to take a processor from a busy neighbour: beside one, a step takes as long as with 40.
     private let spinNanoseconds: Int64
 
     init(threadCount: Int, meter: PoolMeter?) {
@@ -154,7 +155,7 @@ private struct Region {
         published.initialize(to: Published())
         shareCount = UInt32(clamping: 8 * threadCount)
         // Threads that share processors would only spin against each other.
-        spinNanoseconds = threadCount > Int(csystem_affinity_count()) ? 0 : 40_000
+        spinNanoseconds = threadCount > Int(csystem_affinity_count()) ? 0 : 120_000
     }
 
     func deallocate() {
