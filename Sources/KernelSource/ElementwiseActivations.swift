@@ -34,7 +34,7 @@ private func complementaryError(_ x: Lanes) -> Lanes {
     far = qv_multiply_add(far, inverseSquare, qv_splat(4.218_463_358e-1))
     far = qv_multiply_add(far, inverseSquare, qv_splat(-2.820_767_440e-1))
     far = qv_multiply_add(far, inverseSquare, qv_splat(5.641_895_068e-1))
-    let tail = exponential(qv_splat(0) - square) * reciprocal * qv_select(qv_less(x, qv_splat(2)), middle, far)
+    let tail = exponentialUpToOne(qv_splat(0) - square) * reciprocal * qv_select(qv_less(x, qv_splat(2)), middle, far)
     return qv_select(qv_less(x, qv_splat(1)), belowOne, tail)
 }
 
@@ -67,7 +67,7 @@ private func activatedWithSlope(_ activation: Int, _ x: Lanes) -> (value: Lanes,
     switch activation {
     case QK_GELU:
         let share = normalDistribution(x)
-        let density = qv_splat(0.398_942_280) * exponential(qv_splat(-0.5) * x * x)
+        let density = qv_splat(0.398_942_280) * exponentialUpToOne(qv_splat(-0.5) * x * x)
         return (x * share, qv_multiply_add(x, density, share))
     case QK_GELU_TANH:
         let tangent = geluTangent(x)

@@ -3,8 +3,9 @@ internal import CIntrinsics
 // exp, ln and tanh by the range reductions of the Cephes library (S. Moshier: expf, logf, tanhf) and minimax polynomials,
 // Cephes' but for exp, where one of a degree less is as good; largest errors, tested: 2 units in the last place.
 
-/// The lowest argument whose exponential is above the denormals.
+/// The arguments between which the exponential is neither below the normal numbers nor above all.
 @inline(__always) private var lowestArgument: Lanes { qv_splat(-87.336) }
+@inline(__always) private var greatestArgument: Lanes { qv_splat(88.72283) }
 
 /// exp(x); 0 where the result would be below 1.1761e-38 (no denormals), infinity above the range; NaN stays NaN.
 @inline(__always)
@@ -12,16 +13,27 @@ func exponential(_ x: Lanes) -> Lanes {
     qv_select(qv_less(x, lowestArgument), qv_splat(0), exponentialFromLowest(x))
 }
 
+/// The same bits for x that is at most 0, or NaN.
+@inline(__always)
+func exponentialUpToOne(_ x: Lanes) -> Lanes {
+    qv_select(qv_less(x, lowestArgument), qv_splat(0), exponentialInRange(qv_max(lowestArgument, x)))
+}
+
 /// exp(x), 1.1761e-38 where it would be below.
 @inline(__always)
 private func exponentialFromLowest(_ x: Lanes) -> Lanes {
-    let greatest = qv_splat(88.72283)
-    let limited = qv_min(greatest, qv_max(lowestArgument, x))
+    let result = exponentialInRange(qv_min(greatestArgument, qv_max(lowestArgument, x)))
+    return qv_select(qv_less(greatestArgument, x), qv_splat(.infinity), result)
+}
+
+/// exp(x) from the lowest to the greatest argument; NaN stays NaN.
+@inline(__always)
+private func exponentialInRange(_ x: Lanes) -> Lanes {
     // Adding 1.5 * 2^23 rounds to the nearest integer n and leaves it in the low bits, ready to shift into the exponent.
-    let shifted = qv_multiply_add(limited, qv_splat(1.442_695_04), qv_splat(12_582_912))
+    let shifted = qv_multiply_add(x, qv_splat(1.442_695_04), qv_splat(12_582_912))
     let n = shifted - qv_splat(12_582_912)
     // n * 0.693359375 is exact: 9 bits by 8.
-    var r = qv_multiply_add(n, qv_splat(-0.693_359_375), limited)
+    var r = qv_multiply_add(n, qv_splat(-0.693_359_375), x)
     r = qv_multiply_add(n, qv_splat(2.121_944_40e-4), r)
     // Beside 1 + r, r² times the polynomial whose largest relative error of exp is least: 3e-9.
     var p = qv_splat(1.381_454_02e-3)
@@ -31,8 +43,7 @@ private func exponentialFromLowest(_ x: Lanes) -> Lanes {
     p = qv_multiply_add(p, r, qv_splat(4.999_999_34e-1))
     let y = qv_multiply_add(p, r * r, r) + qv_splat(1)
     let exponents = unsafeBitCast(shifted, to: SIMD16<UInt32>.self) &<< 23
-    let result = unsafeBitCast(unsafeBitCast(y, to: SIMD16<UInt32>.self) &+ exponents, to: Lanes.self)
-    return qv_select(qv_less(greatest, x), qv_splat(.infinity), result)
+    return unsafeBitCast(unsafeBitCast(y, to: SIMD16<UInt32>.self) &+ exponents, to: Lanes.self)
 }
 
 /// ln(x) for positive normal x, infinity and NaN.

@@ -13,7 +13,7 @@ func crossEntropy(
     @inline(__always)
     func exponentials(_ at: Int, _ valid: Int, _ sum: Lanes) -> Lanes {
         // The padding lanes of a short vector must add nothing: only the first `valid` lanes count.
-        let power = exponential(lanes(logits + at, valid) - offset)
+        let power = exponentialUpToOne(lanes(logits + at, valid) - offset)
         if writes != 0 && softCap == 0 { put(power, logits + at, valid) }
         return sum + onlyValid(power, valid)
     }
@@ -29,7 +29,7 @@ func crossEntropy(
             let logit = lanes(logits + at, valid)
             let share = logit * reciprocal
             let slope = qv_splat(1) - share * share
-            put(exponential(logit - offset) * factor * slope, logits + at, valid)
+            put(exponentialUpToOne(logit - offset) * factor * slope, logits + at, valid)
         }
         logits[Int(label)] -= gradientScale * (1 - labelShare * labelShare)
         return loss
@@ -54,7 +54,7 @@ func softmaxPart(
     @inline(__always)
     func exponentials(_ at: Int, _ valid: Int, _ sum: Lanes) -> Lanes {
         let logit = lanes(logits + at, valid)
-        let power = exponential(logit - offset)
+        let power = exponentialUpToOne(logit - offset)
         if softCap == 0 {
             put(power, logits + at, valid)
         } else {
@@ -64,7 +64,7 @@ func softmaxPart(
         return sum + onlyValid(power, valid)
     }
     let sum = sumOverRow(columns, exponentials)
-    let factor = exponential(qv_splat(earlier) - offset)[0]
+    let factor = exponentialUpToOne(qv_splat(earlier) - offset)[0]
     state.pointee.largest = largest
     state.pointee.sum = state.pointee.sum * factor + sum
     return factor
