@@ -66,13 +66,16 @@ package struct AdaptedLinear: Sendable {
 
     /// Several linears of one input, which is packed once. All compute in one type.
     ///
-    /// - Parameter filling: passes that fill x.
+    /// - Parameters:
+    ///   - filling: passes that fill x.
+    ///   - keepsInput: whether x is read again; where not, it may be left as it was.
     package static func forward(
-        _ x: FloatMatrix, _ outputs: [AdaptedOutput], filling: [RowPass] = [], _ tokens: TokenLayout, _ run: AdapterRun
+        _ x: FloatMatrix, _ outputs: [AdaptedOutput], filling: [RowPass] = [], keepsInput: Bool = true,
+        _ tokens: TokenLayout, _ run: AdapterRun
     ) {
         let needsInput = run.fewRows || outputs.contains { $0.linear.delta?.finishesLater(tokens) ?? false }
         if needsInput { run.context.run(filling) }
-        var work = AdapterWork(run, ProductCompanions(filling: needsInput ? [] : filling))
+        var work = AdapterWork(run, ProductCompanions(filling: needsInput ? [] : filling, keepsInputs: keepsInput))
         let terms = outputs.map { $0.linear.delta?.forward(x, saved: $0.saved, tokens, run, &work) }
         guard run.fewRows else {
             let products = zip(outputs, terms).flatMap { output, term in output.linear.products(output, term) }

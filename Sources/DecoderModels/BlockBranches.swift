@@ -7,6 +7,8 @@ internal import Tensors
 struct BranchInput {
     let matrix: FloatMatrix
     var filling: [RowPass] = []
+    /// Whether the matrix is read by one group of linears alone.
+    var isReadOnce = false
 }
 
 extension DecoderBlock {
@@ -16,7 +18,7 @@ extension DecoderBlock {
     ) -> BranchInput {
         guard let norm = norms.input else { return BranchInput(matrix: input) }
         let pass = norm.forward(input, into: shared.normed, reciprocals: memory.inputReciprocals, context)
-        return BranchInput(matrix: shared.normed, filling: [pass])
+        return BranchInput(matrix: shared.normed, filling: [pass], isReadOnce: !design.sharesInput)
     }
 
     /// What the feed-forward layer reads.
@@ -32,24 +34,22 @@ extension DecoderBlock {
         let x = design.isParallel ? input : memory.middle
         guard let norm = norms.feedForward else { return BranchInput(matrix: x) }
         let pass = norm.forward(x, into: shared.normed, reciprocals: memory.middleReciprocals, context)
-        return BranchInput(matrix: shared.normed, filling: [pass])
+        return BranchInput(matrix: shared.normed, filling: [pass], isReadOnce: true)
     }
 
     /// `result` = stream + a branch's last linear of x, normalised and scaled where the design asks for it.
-    ///
-    /// - Parameter filling: passes that fill x.
     func addBranch(
-        _ place: Int, _ x: FloatMatrix, filling: [RowPass] = [], _ saved: BlockMemory.OutputNormMemory?, _ norm: Norm?,
+        _ place: Int, _ x: BranchInput, _ saved: BlockMemory.OutputNormMemory?, _ norm: Norm?,
         to stream: FloatMatrix, into result: FloatMatrix, _ memory: BlockMemory, _ tokens: TokenLayout,
         _ run: AdapterRun
     ) {
         guard saved != nil || design.residualScale != 1 else {
             let output = AdaptedOutput(
                 linears[place], .float32(result), addend: stream, saved: memory.saved[place])
-            return AdaptedLinear.forward(x, [output], filling: filling, tokens, run)
+            return AdaptedLinear.forward(
+                x.matrix, [output], filling: x.filling, keepsInput: !x.isReadOnce, tokens, run)
         }
-        apply(
-            [(place, .float32(saved?.branch ?? result))], BranchInput(matrix: x, filling: filling), memory, tokens, run)
+        apply([(place, .float32(saved?.branch ?? result))], x, memory, tokens, run)
         if let saved, let norm {
             run.context.run(
                 norm.forward(saved.branch, into: result, reciprocals: saved.reciprocals, run.context))
@@ -93,7 +93,8 @@ extension DecoderBlock {
         _ tokens: TokenLayout, _ run: AdapterRun
     ) {
         let outputs = products.map { AdaptedOutput(linears[$0.place], $0.y, saved: memory.saved[$0.place]) }
-        AdaptedLinear.forward(x.matrix, outputs, filling: x.filling, tokens, run)
+        AdaptedLinear.forward(
+            x.matrix, outputs, filling: x.filling, keepsInput: !x.isReadOnce, tokens, run)
     }
 
     /// From the gradients of what linears of one input made to that of the input, their sum.

@@ -72,7 +72,8 @@ package struct DecoderBlock {
     /// middle = input + o(attended).
     func addAttention(_ input: FloatMatrix, _ memory: BlockMemory, _ tokens: TokenLayout, _ run: AdapterRun) {
         addBranch(
-            places.output, memory.attended, memory.attentionOutput, norms.attentionOutput, to: input,
+            places.output, BranchInput(matrix: memory.attended), memory.attentionOutput, norms.attentionOutput,
+            to: input,
             into: memory.middle, memory, tokens, run)
     }
 
@@ -89,8 +90,8 @@ package struct DecoderBlock {
         guard let places = places.feedForward else { fatalError("a layer has neither projections nor experts") }
         let activation = activatedProducts(places, x, memory, shared, tokens, run)
         addBranch(
-            places.down, shared.activated, filling: [activation], memory.feedForwardOutput, norms.feedForwardOutput,
-            to: memory.middle, into: result, memory, tokens, run)
+            places.down, BranchInput(matrix: shared.activated, filling: [activation], isReadOnce: true),
+            memory.feedForwardOutput, norms.feedForwardOutput, to: memory.middle, into: result, memory, tokens, run)
     }
 
     /// Fills gate(x) and up(x).

@@ -28,7 +28,7 @@ extension DecoderBlock {
         let activation = activatedProducts(feedForward, BranchInput(matrix: x), memory, shared, tokens, run)
         apply(
             [(feedForward.down, .float32(common.output))],
-            BranchInput(matrix: shared.activated, filling: [activation]), memory, tokens, run)
+            BranchInput(matrix: shared.activated, filling: [activation], isReadOnce: true), memory, tokens, run)
         context.addRows(common.output, scaledBy: common.share.base, into: result)
     }
 

@@ -45,8 +45,17 @@ private func packTile<Arithmetic: ProductArithmetic>(
     var target = target
     var column = 0
     let present = min(rows, count)
+    let width = 16 &* Arithmetic.unitLength
+    if present == 12 {
+        while column &+ width <= columns {
+            packTwelveRows(target) { row in
+                loadUnit(arithmetic, x + (row &* stride &+ column), columns: width)
+            }
+            target += 16 &* 12
+            column &+= width
+        }
+    }
     while column < length {
-        let width = 16 &* Arithmetic.unitLength
         var units = InlineArray<16, SIMD16<Float>>(repeating: SIMD16(repeating: 0))
         for row in 0..<12 where row < present {
             let source = x + (row &* stride &+ column)

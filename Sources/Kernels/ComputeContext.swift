@@ -12,6 +12,7 @@ package struct ComputeContext: Sendable {
     package let computeType: ComputeType
     /// Receives the time of each computation, where a step is to be taken apart; nil otherwise.
     package let profile: StepProfile?
+    let plans = ProductPlans()
 
     package init(kernels: KernelTable, pool: WorkerPool, computeType: ComputeType, profile: StepProfile? = nil) {
         guard computeType == .float32 || kernels.instructionSet.hasBFloat16Products else {

@@ -77,7 +77,7 @@ package struct SparseFeedForward {
             let activation = context.activate(activation, gate: .float32(gate), up: .float32(up), into: activated)
             let output = AdaptedOutput(
                 expert.output, .float32(scratch.out.rows(rows)), saved: memory.savedOutput.rows(rows))
-            AdaptedLinear.forward(activated, [output], filling: [activation], layout, run)
+            AdaptedLinear.forward(activated, [output], filling: [activation], keepsInput: false, layout, run)
         }
         context.sumRows(
             scratch.out, at: routing.places, perRow: design.perToken, factors: routing.weights, into: result,

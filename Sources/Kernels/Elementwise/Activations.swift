@@ -27,7 +27,7 @@ extension ComputeContext {
     ) -> RowPass {
         let inputs = ActivationInputs(activation, gate, up, like: out)
         let table = kernels.elementwise
-        return RowPass(rows: out.rows, columns: out.columns, part: "gates") { rows in
+        return RowPass(filling: out, part: "gates") { rows, out in
             for index in rows {
                 var row = inputs.row(index)
                 table.activate(&row, out.row(index))

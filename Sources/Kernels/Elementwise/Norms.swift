@@ -22,9 +22,12 @@ extension ComputeContext {
         requireSameShape(x, y)
         let table = kernels.elementwise
         nonisolated(unsafe) let (weight, reciprocals) = (weight, reciprocals)  // tasks write disjoint rows
-        return normPass(x, weightRows: weightRows) { row, start in
-            let reciprocal = table.rms_norm(x.row(row), weight + start, epsilon, y.row(row), Int64(x.columns))
-            reciprocals?[row] = reciprocal
+        return RowPass(filling: y, part: "norms") { rows, y in
+            for row in rows {
+                let start = row % weightRows * x.columns
+                let reciprocal = table.rms_norm(x.row(row), weight + start, epsilon, y.row(row), Int64(x.columns))
+                reciprocals?[row] = reciprocal
+            }
         }
     }
 
@@ -50,10 +53,13 @@ extension ComputeContext {
         requireSameShape(x, y)
         let table = kernels.elementwise
         nonisolated(unsafe) let (weight, bias, reciprocals) = (weight, bias, reciprocals)  // tasks write disjoint rows
-        return normPass(x, weightRows: weightRows) { row, start in
-            let reciprocal = table.layer_norm(
-                x.row(row), weight + start, bias.map { $0 + start }, epsilon, y.row(row), Int64(x.columns))
-            reciprocals?[row] = reciprocal
+        return RowPass(filling: y, part: "norms") { rows, y in
+            for row in rows {
+                let start = row % weightRows * x.columns
+                let reciprocal = table.layer_norm(
+                    x.row(row), weight + start, bias.map { $0 + start }, epsilon, y.row(row), Int64(x.columns))
+                reciprocals?[row] = reciprocal
+            }
         }
     }
 
@@ -77,19 +83,12 @@ extension ComputeContext {
         requireSameShape(dY, x)
         requireSameShape(dY, dX)
         nonisolated(unsafe) let (weight, reciprocals) = (weight, reciprocals)  // read only
-        return normPass(x, weightRows: weightRows) { row, start in
-            kernel(
-                dY.row(row), x.row(row), weight + start, reciprocals[row], dX.row(row), adding ? 1 : 0,
-                Int64(x.columns))
-        }
-    }
-
-    /// Calls `body` for each row, with the offset of its weights.
-    private func normPass(
-        _ x: FloatMatrix, weightRows: Int, _ body: @escaping @Sendable (_ row: Int, _ start: Int) -> Void
-    ) -> RowPass {
-        RowPass(rows: x.rows, columns: x.columns, part: "norms") { rows in
-            for row in rows { body(row, row % weightRows * x.columns) }
+        return RowPass(rows: x.rows, columns: x.columns, part: "norms") { rows in
+            for row in rows {
+                kernel(
+                    dY.row(row), x.row(row), weight + row % weightRows * x.columns, reciprocals[row], dX.row(row),
+                    adding ? 1 : 0, Int64(x.columns))
+            }
         }
     }
 }

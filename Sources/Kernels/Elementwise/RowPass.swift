@@ -1,3 +1,5 @@
+internal import Tensors
+
 /// A pass over the rows of matrices in which no row depends on another: run as a region of its own, beside other work, or row
 /// after row by the tasks that read what it makes while that is in their cache.
 package struct RowPass: Sendable {
@@ -8,12 +10,26 @@ package struct RowPass: Sendable {
     let part: StaticString
     /// Called with ranges of rows that together are all of them, each row once.
     let body: @Sendable (Range<Int>) -> Void
+    /// Where the pass fills one matrix, that one, and the pass with another for it, which need have only the rows asked for.
+    let output: (matrix: FloatMatrix, fill: @Sendable (Range<Int>, FloatMatrix) -> Void)?
 
     init(rows: Int, columns: Int, part: StaticString, _ body: @escaping @Sendable (Range<Int>) -> Void) {
         self.rows = rows
         self.columns = columns
         self.part = part
         self.body = body
+        output = nil
+    }
+
+    /// A pass that fills `matrix`, and reads other matrices only.
+    init(
+        filling matrix: FloatMatrix, part: StaticString, _ fill: @escaping @Sendable (Range<Int>, FloatMatrix) -> Void
+    ) {
+        rows = matrix.rows
+        columns = matrix.columns
+        self.part = part
+        body = { rows in fill(rows, matrix) }
+        output = (matrix, fill)
     }
 
     /// The pass that takes `count` consecutive rows as one.

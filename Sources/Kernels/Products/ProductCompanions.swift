@@ -5,6 +5,9 @@ internal import Tensors
 package struct ProductCompanions: Sendable {
     /// Fill rows of the products' inputs, one pass after the other, right before they are packed.
     package var filling: [RowPass]
+    /// Whether the inputs are read again when the products are done. Where not, and where a pass fills the only one, its rows
+    /// need not leave the caches of the thread that packs them: the matrix keeps what it held.
+    package var keepsInputs: Bool
     /// Fill other matrices, beside the packing.
     package var beside: [RowPass]
     /// Made of the same rows as they are packed: they do not depend on the products, but may make the left factors of their
@@ -14,9 +17,11 @@ package struct ProductCompanions: Sendable {
     package var outer: [OuterProduct]
 
     package init(
-        filling: [RowPass] = [], beside: [RowPass] = [], thin: [ThinProduct] = [], outer: [OuterProduct] = []
+        filling: [RowPass] = [], keepsInputs: Bool = true, beside: [RowPass] = [], thin: [ThinProduct] = [],
+        outer: [OuterProduct] = []
     ) {
         self.filling = filling
+        self.keepsInputs = keepsInputs
         self.beside = beside
         self.thin = thin
         self.outer = outer
@@ -43,9 +48,11 @@ extension ComputeContext {
     /// - Parameters:
     ///   - packed: where the packed rows of each input begin.
     ///   - chunkBytes: bytes of a packed chunk of each input.
+    ///   - workspaces: memory of each thread, so many bytes apart.
     func inputPart(
         _ inputs: [FloatMatrix], _ companions: ProductCompanions, _ plan: ProductPlan, bfloat16: Bool,
-        into packed: [UnsafeMutableRawPointer], chunkBytes: [Int]
+        into packed: [UnsafeMutableRawPointer], chunkBytes: [Int], workspaces: UnsafeMutableRawPointer,
+        workspaceStride: Int
     ) -> RegionPart {
         let rows = inputs[0].rows
         for product in companions.thin { product.requireFit(rows: rows) }
@@ -55,17 +62,44 @@ extension ComputeContext {
         let kernels = kernels.products
         let (filling, thin) = (companions.filling, companions.thin)
         let rowsOfTask = packedRowsOfTask(rows)
-        nonisolated(unsafe) let packed = packed  // tasks write disjoint parts
-        return RegionPart(taskCount: (rows + rowsOfTask - 1) / rowsOfTask) { (index: Int) in
-            let range = index * rowsOfTask..<min(rows, (index + 1) * rowsOfTask)
-            for pass in filling { pass.body(range) }
-            for (index, input) in inputs.enumerated() {
-                pack(
-                    input, rows: range, plan, plan.reductions[index], bfloat16: bfloat16, into: packed[index],
-                    chunkBytes: chunkBytes[index], kernels)
+        nonisolated(unsafe) let (packed, workspaces) = (packed, workspaces)  // tasks write disjoint parts
+        let passing = passingOutput(
+            inputs, companions, bytes: workspaceStride, rows: rowsOfTask)
+        return RegionPart(taskCount: (rows + rowsOfTask - 1) / rowsOfTask) { (tasks: Range<Int>, worker: Int) in
+            for task in tasks {
+                let range = task * rowsOfTask..<min(rows, (task + 1) * rowsOfTask)
+                if let passing {
+                    let floats = (workspaces + worker * workspaceStride).assumingMemoryBound(to: Float.self)
+                    let x = passing.rows(range, at: floats)
+                    passing.fill(range, x)
+                    pack(
+                        x, rows: range, plan, plan.reductions[0], bfloat16: bfloat16, into: packed[0],
+                        chunkBytes: chunkBytes[0], kernels)
+                    for product in thin {
+                        product.run(range, of: product.x.base == inputs[0].base ? x : product.x, kernels)
+                    }
+                    continue
+                }
+                for pass in filling { pass.body(range) }
+                for (index, input) in inputs.enumerated() {
+                    pack(
+                        input, rows: range, plan, plan.reductions[index], bfloat16: bfloat16, into: packed[index],
+                        chunkBytes: chunkBytes[index], kernels)
+                }
+                for product in thin { product.run(range, of: product.x, kernels) }
             }
-            for product in thin { product.run(range, kernels) }
         }
+    }
+
+    /// The pass that fills the only input, where its rows are not kept and so many fit into so many bytes.
+    private func passingOutput(
+        _ inputs: [FloatMatrix], _ companions: ProductCompanions, bytes: Int, rows: Int
+    ) -> PassingOutput? {
+        guard !companions.keepsInputs, inputs.count == 1, companions.filling.count == 1,
+            let output = companions.filling[0].output, output.matrix.base == inputs[0].base
+        else { return nil }
+        let passing = PassingOutput(like: output.matrix, fill: output.fill)
+        return rows * passing.stride * MemoryLayout<Float>.stride <= bytes ? passing : nil
     }
 
     /// Tiles, or where those are too few for the threads to end together, parts of them.
@@ -75,6 +109,26 @@ extension ComputeContext {
         var count = tile
         while count > unit, (rows + count - 1) / count < wanted { count -= unit }
         return count
+    }
+}
+
+/// Rows that are not kept.
+private struct PassingOutput: Sendable {
+    let fill: @Sendable (Range<Int>, FloatMatrix) -> Void
+    /// No power of two, so that the rows fit the ways of the caches.
+    let stride: Int
+    private let rowCount, columns: Int
+
+    init(like matrix: FloatMatrix, fill: @escaping @Sendable (Range<Int>, FloatMatrix) -> Void) {
+        self.fill = fill
+        stride = (matrix.columns + 15) & ~15 | 16
+        rowCount = matrix.rows
+        columns = matrix.columns
+    }
+
+    /// The matrix of which these rows stand at `floats`, and no others anywhere.
+    func rows(_ range: Range<Int>, at floats: UnsafeMutablePointer<Float>) -> FloatMatrix {
+        FloatMatrix(base: floats - range.lowerBound * stride, rows: rowCount, columns: columns, stride: stride)
     }
 }
 

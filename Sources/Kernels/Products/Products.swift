@@ -167,7 +167,7 @@ extension ComputeContext {
     ) {
         let kernels = kernels.products
         let rows = inputs[0].rows
-        let plan = ProductPlan(
+        let plan = plans.plan(
             kernels, rows: rows, reductions: inputs.map(\.columns), results: results.map(\.output.columns),
             bfloat16: bfloat16, threads: pool.threadCount)
         // Packed inputs lie one behind the other, the chunks of each one behind the other.
@@ -181,7 +181,8 @@ extension ComputeContext {
         }
         nonisolated(unsafe) let memory = productScratch(scratch, byteCount: byteCount)  // tasks write disjoint parts
         let packing = inputPart(
-            inputs, companions, plan, bfloat16: bfloat16, into: starts.map { memory + $0 }, chunkBytes: chunkBytes)
+            inputs, companions, plan, bfloat16: bfloat16, into: starts.map { memory + $0 }, chunkBytes: chunkBytes,
+            workspaces: memory, workspaceStride: workspaceStride)
         measured("packing") { pool.run(companions.beside.map { RegionPart($0) } + [packing]) }
 
         let stride = workspaceStride

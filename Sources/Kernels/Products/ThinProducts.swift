@@ -30,8 +30,8 @@ package struct ThinProduct: Sendable {
         }
     }
 
-    /// Some rows of the output, on the calling thread.
-    func run(_ rows: Range<Int>, _ kernels: qk_product_kernels) {
+    /// Some rows of the output, of the same rows of a matrix like x, on the calling thread.
+    func run(_ rows: Range<Int>, of x: FloatMatrix, _ kernels: qk_product_kernels) {
         var task = qk_thin_task(
             x: x.row(rows.lowerBound), x_stride: Int64(x.stride), rows: Int64(rows.count), length: Int64(x.columns),
             factor: factor.base, factor_stride: Int64(factor.stride), width: Int64(factor.columns), scale: scale,
@@ -96,7 +96,7 @@ extension ComputeContext {
         product.requireFit(rows: rows)
         let kernels = kernels.products
         return RegionPart(taskCount: (rows + rowsOfTask - 1) / rowsOfTask) { (index: Int) in
-            product.run(index * rowsOfTask..<min(rows, (index + 1) * rowsOfTask), kernels)
+            product.run(index * rowsOfTask..<min(rows, (index + 1) * rowsOfTask), of: product.x, kernels)
         }
     }
 

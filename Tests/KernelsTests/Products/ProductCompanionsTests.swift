@@ -79,6 +79,25 @@ struct ProductCompanionsTests {
             }
             let isEqual = together == apart
             #expect(isEqual, "\(context.kernels.instructionSet) \(context.computeType)")
+
+            func normed(_ x: SampleMatrix) -> RowPass {
+                context.rmsNorm(
+                    data.gate.matrix, weight: UnsafePointer(data.weights.matrix.base), epsilon: 1e-6, into: x.matrix,
+                    reciprocals: nil)
+            }
+            let passing = run { x, _, product, thin in
+                context.forward(
+                    x.matrix, [product],
+                    with: ProductCompanions(filling: [normed(x)], keepsInputs: false, thin: [thin]),
+                    scratch: scratch.buffer)
+            }
+            let kept = run { x, _, product, thin in
+                context.run(normed(x))
+                context.multiply([thin])
+                context.forward(x.matrix, [product], scratch: scratch.buffer)
+            }
+            let isSame = passing[2...] == kept[2...]
+            #expect(isSame, "\(context.kernels.instructionSet) \(context.computeType), inputs that are not kept")
         }
     }
 
