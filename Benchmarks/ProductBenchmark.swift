@@ -173,44 +173,43 @@ struct ProductBenchmark {
             for index in 0..<4 * inputs {
                 xMemory.floats[index] = Float((index &* 2_654_435_761) >> 8 & 1023) / 512 - 1
             }
-            let bandwidth = readBandwidth(context.pool, weights)
+            let codes: [UnsafeRawPointer] = weights.compactMap { weight in
+                guard case .table4(let codes, _, _) = weight.matrix.storage else { return nil }
+                return codes
+            }
+            let codeBytes = outputs * inputs / 2
+            var bandwidths: [Double] = []
             var speeds: [Double] = []
             for rows in [1, 4] {
                 let x = FloatMatrix(base: xMemory.floats, rows: rows, columns: inputs)
                 let y = FloatMatrix(base: yMemory.floats, rows: rows, columns: outputs)
-                let time = measuring.median(runs: quick ? 3 : 20, seconds: 0) {
-                    for weight in weights {
-                        context.forwardFewRows(x, weight.matrix, bias: nil, into: y, adding: false, scratch: buffer)
-                    }
-                }
+                // In turn, because the memory's speed changes with what the neighbours do.
+                let (readTime, time) = measuring.medians(
+                    runs: quick ? 3 : 20, { MachineSpeed.read(context.pool, regions: codes, byteCount: codeBytes) },
+                    {
+                        for weight in weights {
+                            context.forwardFewRows(
+                                x, weight.matrix, bias: nil, into: y, adding: false, scratch: buffer)
+                        }
+                    })
+                bandwidths.append(Double(codes.count * codeBytes) / readTime * 1e-9)
                 if let last = weights.last { correct = isForward(y, x, last, context.computeType) && correct }
                 speeds.append(bytes / time * 1e-9)
             }
             print(
-                padded("\(outputs)x\(inputs)", width: 14) + "read" + aligned(bandwidth, decimals: 1, width: 7)
+                padded("\(outputs)x\(inputs)", width: 14) + "read" + aligned(bandwidths[0], decimals: 1, width: 7)
                     + "  one row"
-                    + aligned(speeds[0], decimals: 1, width: 7) + aligned(speeds[0] / bandwidth, decimals: 3, width: 7)
+                    + aligned(speeds[0], decimals: 1, width: 7)
+                    + aligned(speeds[0] / bandwidths[0], decimals: 3, width: 7)
                     + "  four rows" + aligned(speeds[1], decimals: 1, width: 7)
-                    + aligned(speeds[1] / bandwidth, decimals: 3, width: 7) + (correct ? "" : "  WRONG"))
+                    + aligned(speeds[1] / bandwidths[1], decimals: 3, width: 7) + (correct ? "" : "  WRONG"))
             report.add([
                 ("compute", .string(context.computeType.rawValue)), ("outputs", .integer(outputs)),
-                ("inputs", .integer(inputs)), ("rows", .integer(1)), ("read_gb_per_second", .measured(bandwidth)),
-                ("gb_per_second", .measured(speeds[0])), ("share", .measured(speeds[0] / bandwidth)),
-                ("four_rows_share", .measured(speeds[1] / bandwidth)),
+                ("inputs", .integer(inputs)), ("rows", .integer(1)), ("read_gb_per_second", .measured(bandwidths[0])),
+                ("gb_per_second", .measured(speeds[0])), ("share", .measured(speeds[0] / bandwidths[0])),
+                ("four_rows_share", .measured(speeds[1] / bandwidths[1])),
             ])
         }
         return correct
-    }
-
-    /// GB/s of a plain read of the codes by all threads.
-    private func readBandwidth(_ pool: WorkerPool, _ weights: [BenchmarkWeight]) -> Double {
-        let regions: [UnsafeRawPointer] = weights.compactMap { weight in
-            guard case .table4(let codes, _, _) = weight.matrix.storage else { return nil }
-            return codes
-        }
-        guard let first = weights.first else { return 0 }
-        return MachineSpeed.readBandwidth(
-            pool, regions: regions, byteCount: first.matrix.rows * first.matrix.columns / 2, measuring: measuring,
-            runs: 5)
     }
 }

@@ -58,6 +58,19 @@ package struct Measuring: Sendable {
         return countsFastest ? times[0] : times[times.count / 2]
     }
 
+    /// The same of two bodies that run in turn, for a ratio that outlives a change of the machine's speed.
+    package func medians(runs: Int, _ first: () -> Void, _ second: () -> Void) -> (Double, Double) {
+        first()
+        second()
+        var times: ([Double], [Double]) = ([], [])
+        for _ in 0..<runs {
+            times.0.append(time(first))
+            times.1.append(time(second))
+        }
+        func chosen(_ times: [Double]) -> Double { times.sorted()[countsFastest ? 0 : times.count / 2] }
+        return (chosen(times.0), chosen(times.1))
+    }
+
     /// Seconds of the fastest run: at least `runs` runs and `seconds` in all.
     package func best(runs: Int, seconds: Double = 0, _ body: () -> Void) -> Double {
         var fastest = Double.infinity, total = 0.0, count = 0

@@ -32,49 +32,96 @@ protocol CodeProduct {
         x: UnsafePointer<Float>, xStride: Int, scale: UnsafeRawPointer)
 }
 
-/// The task, row of W by row of W.
+/// The task, row of W by row of W; the lanes of 16 rows are summed at once.
 @inline(__always)
 func multiplyCodes<Product: CodeProduct>(_ product: Product.Type, _ task: UnsafePointer<qk_few_rows_task>) {
     let weight = task.pointee.weight.unsafelyUnwrapped
     let prepared = task.pointee.prepared.unsafelyUnwrapped
-    let y = task.pointee.y.unsafelyUnwrapped
     let rowBytes = preparedRowBytes(columns: Int(weight.pointee.columns))
     let rows = Int(task.pointee.rows)
-    let yStride = Int(task.pointee.y_stride)
-    let adding = task.pointee.adding != 0
-    let first = Int(task.pointee.first_output)
-    withUnsafeTemporaryAllocation(byteCount: 1024, alignment: 64) { memory in
+    let end = Int(task.pointee.first_output &+ task.pointee.output_count)
+    // 256 scales, then the lanes of 16 rows of W with up to four of X.
+    withUnsafeTemporaryAllocation(byteCount: 1024 &+ 4 &* 1024, alignment: 64) { memory in
         let table = Product.table(weight)
-        var scales = rowScales(weight, memory.baseAddress.unsafelyUnwrapped)
-        for output in first..<first &+ Int(task.pointee.output_count) {
-            let bias = task.pointee.bias.map { $0[output] }
+        let memory = memory.baseAddress.unsafelyUnwrapped.assumingMemoryBound(to: Float.self)
+        memory.initialize(repeating: 0, count: 256 &+ 1024)
+        let lanes = memory + 256
+        var scales = rowScales(weight, memory)
+        var output = Int(task.pointee.first_output)
+        while output < end {
+            let count = min(16, end &- output)
             var row = 0
             while row < rows {
                 let x = (prepared + row &* rowBytes).assumingMemoryBound(to: Float.self)
-                let target = y + (row &* yStride &+ output)
-                if rows &- row >= 4 {
-                    var sums = InlineArray<4, SIMD16<Float>>(repeating: SIMD16(repeating: 0))
-                    multiplyCodeRow(
-                        product, weight, output: output, &scales, table: table, x: x, xStride: rowBytes &>> 2, &sums)
-                    storeLaneSums(sums, target, yStride: yStride, bias: bias, adding: adding)
-                    row &+= 4
-                } else {
-                    var sums = InlineArray<1, SIMD16<Float>>(repeating: SIMD16(repeating: 0))
-                    multiplyCodeRow(
-                        product, weight, output: output, &scales, table: table, x: x, xStride: rowBytes &>> 2, &sums)
-                    storeLaneSums(sums, target, yStride: yStride, bias: bias, adding: adding)
-                    row &+= 1
+                let together = rows &- row >= 4 ? 4 : 1
+                for place in 0..<count {
+                    let sums = lanes + place &* 16
+                    if together == 4 {
+                        multiplyCodeRow(
+                            product, InlineArray<4, SIMD16<Float>>(repeating: SIMD16(repeating: 0)), weight,
+                            output: output &+ place, &scales, table: table, x: x, xStride: rowBytes &>> 2, sums)
+                    } else {
+                        multiplyCodeRow(
+                            product, InlineArray<1, SIMD16<Float>>(repeating: SIMD16(repeating: 0)), weight,
+                            output: output &+ place, &scales, table: table, x: x, xStride: rowBytes &>> 2, sums)
+                    }
                 }
+                storeRowSums(task, lanes, rows: row..<row &+ together, output: output, count: count)
+                row &+= together
             }
+            output &+= count
         }
     }
 }
 
-/// Lanes of one row of W times `Rows` rows of X.
+/// y (= or +=) sum + bias for the lanes of 16 rows of W, of which `count` are there, and some rows of X, 256 floats from
+/// one to the next; the lanes are used up.
+@inline(never)
+private func storeRowSums(
+    _ task: UnsafePointer<qk_few_rows_task>, _ lanes: UnsafeMutablePointer<Float>, rows: Range<Int>, output: Int,
+    count: Int
+) {
+    let count = Int64(count)
+    let bias = task.pointee.bias.map { qk_load_first($0 + output, count) }
+    var lanes = lanes
+    for row in rows {
+        let y = task.pointee.y.unsafelyUnwrapped + (row &* Int(task.pointee.y_stride) &+ output)
+        var sums = laneSums(lanes)
+        if let bias { sums = sums + bias }
+        if task.pointee.adding != 0 { sums = qk_load_first(y, count) + sums }
+        qk_store_first(y, sums, count)
+        lanes += 256
+    }
+}
+
+/// The sums of 16 vectors that follow each other, each in the order of `qk_sum`.
+@inline(__always)
+private func laneSums(_ vectors: UnsafeMutablePointer<Float>) -> SIMD16<Float> {
+    transposeBlock(vectors, stride: 16, into: vectors, panelStride: 16)
+    @inline(__always)
+    func eight(_ lane: Int) -> SIMD16<Float> { qk_load(vectors + lane &* 16) + qk_load(vectors + (lane &+ 8) &* 16) }
+    @inline(__always)
+    func four(_ lane: Int) -> SIMD16<Float> { eight(lane) + eight(lane &+ 4) }
+    return (four(0) + four(2)) + (four(1) + four(3))
+}
+
+/// Lanes of one row of W times `Rows` rows of X, 16 vectors from one row of X to the next.
 @inline(__always)
 private func multiplyCodeRow<Product: CodeProduct, let Rows: Int>(
-    _ product: Product.Type, _ weight: UnsafePointer<qk_weight>, output: Int, _ scales: inout RowScales,
-    table: SIMD16<Float>, x: UnsafePointer<Float>, xStride: Int, _ sums: inout InlineArray<Rows, SIMD16<Float>>
+    _ product: Product.Type, _ zero: InlineArray<Rows, SIMD16<Float>>, _ weight: UnsafePointer<qk_weight>, output: Int,
+    _ scales: inout RowScales, table: SIMD16<Float>, x: UnsafePointer<Float>, xStride: Int,
+    _ lanes: UnsafeMutablePointer<Float>
+) {
+    var sums = zero
+    addCodeRow(product, &sums, weight, output: output, &scales, table: table, x: x, xStride: xStride)
+    for row in 0..<Rows { qk_store(lanes + row &* 256, sums[row]) }
+}
+
+/// sums += the products of one row of W with `Rows` rows of X, unsummed over lanes.
+@inline(__always)
+private func addCodeRow<Product: CodeProduct, let Rows: Int>(
+    _ product: Product.Type, _ sums: inout InlineArray<Rows, SIMD16<Float>>, _ weight: UnsafePointer<qk_weight>,
+    output: Int, _ scales: inout RowScales, table: SIMD16<Float>, x: UnsafePointer<Float>, xStride: Int
 ) {
     let columns = Int(weight.pointee.columns)
     let shift = scales.shift
@@ -83,7 +130,8 @@ private func multiplyCodeRow<Product: CodeProduct, let Rows: Int>(
     var codes = weight.pointee.elements.unsafelyUnwrapped + (index &>> 6) &* Product.codeBytes
     var x = x
     while index < rowEnd {
-        let end = min(rowEnd, enterSegment(weight, &scales, index))
+        if index >= scales.end || index < scales.start { enterSegment(weight, &scales, index) }
+        let end = min(rowEnd, scales.end)
         while index &+ 128 <= end {
             var line = 0
             while line < 2 &* Product.codeBytes {
@@ -105,7 +153,7 @@ private func multiplyCodeRow<Product: CodeProduct, let Rows: Int>(
         }
         // The second half belongs to the next segment, whose scales take the place of these.
         var saved = first.loadUnaligned(as: Float.self)
-        _ = enterSegment(weight, &scales, end)
+        enterSegment(weight, &scales, end)
         withUnsafePointer(to: &saved) {
             Product.add128(
                 &sums, codes, table: table, x: x, xStride: xStride,
@@ -124,18 +172,18 @@ private func multiplyCodeRow<Product: CodeProduct, let Rows: Int>(
 /// - values: the scale of each block; where scales are nested, what each of the 256 codes stands for at present.
 /// - codes: the code of each block, or null.
 /// - shift: log2 of the elements of a block.
-/// - factor: index of the factor that `memory` was made with, or -1.
+/// - start, end: the elements for which `values` holds.
 /// - memory: 256 floats.
 private typealias RowScales = (
-    values: UnsafeRawPointer, codes: UnsafeRawPointer?, shift: Int, factor: Int, memory: UnsafeMutablePointer<Float>
+    values: UnsafeRawPointer, codes: UnsafeRawPointer?, shift: Int, start: Int, end: Int,
+    memory: UnsafeMutablePointer<Float>
 )
 
 @inline(__always)
-private func rowScales(_ weight: UnsafePointer<qk_weight>, _ memory: UnsafeMutableRawPointer) -> RowScales {
-    let memory = memory.assumingMemoryBound(to: Float.self)
+private func rowScales(_ weight: UnsafePointer<qk_weight>, _ memory: UnsafeMutablePointer<Float>) -> RowScales {
     let shift = Int(weight.pointee.block_shift)
-    if let plain = weight.pointee.scales { return (plain, nil, shift, -1, memory) }
-    return (UnsafeRawPointer(memory), weight.pointee.scale_codes, shift, -1, memory)
+    if let plain = weight.pointee.scales { return (plain, nil, shift, 0, Int.max, memory) }
+    return (UnsafeRawPointer(memory), weight.pointee.scale_codes, shift, 0, 0, memory)
 }
 
 /// Where the scale of a block is.
@@ -145,17 +193,14 @@ private func scale(_ scales: RowScales, _ block: Int) -> UnsafeRawPointer {
     return scales.values + place &* 4
 }
 
-/// Makes ready the scales from an element on, and returns the element to which they last. 256 blocks share a factor, so
-/// that making 256 scales anew costs little even where each is used once.
+/// Makes ready the nested scales of an element. 256 blocks share a factor, so that making 256 scales anew costs little
+/// even where each is used once.
 @inline(__always)
-private func enterSegment(_ weight: UnsafePointer<qk_weight>, _ scales: inout RowScales, _ index: Int) -> Int {
-    guard scales.codes != nil else { return Int.max }
+private func enterSegment(_ weight: UnsafePointer<qk_weight>, _ scales: inout RowScales, _ index: Int) {
     let factor = index &>> (scales.shift &+ 8)
-    if factor != scales.factor {
-        fillScales(weight, factor: factor, scales.memory)
-        scales.factor = factor
-    }
-    return (factor &+ 1) &<< (scales.shift &+ 8)
+    fillScales(weight, factor: factor, scales.memory)
+    scales.start = factor &<< (scales.shift &+ 8)
+    scales.end = (factor &+ 1) &<< (scales.shift &+ 8)
 }
 
 /// What 256 codes stand for with one factor: as `blockScale` does it, multiply, then add.

@@ -25,6 +25,17 @@ protocol PanelFormat {
         _ weight: UnsafePointer<qk_weight>, _ index: Int, count: Int
     ) -> (SIMD16<Float>, SIMD16<Float>)
 
+    /// Writes columns of 16 rows in float32 as vectors, a column each, `stride` floats apart; false, with nothing written,
+    /// where the format or the shape of the weight has no better way than row after row.
+    ///
+    /// - Parameters:
+    ///   - column: the first of `length` columns, both multiples of 32; there are at most `reductionBlockFloat32`.
+    ///   - staging: memory for 2048 floats, aligned to 64.
+    static func fillColumns(
+        _ weight: UnsafePointer<qk_weight>, row: Int, column: Int, length: Int,
+        into columns: UnsafeMutablePointer<Float>, stride: Int, staging: UnsafeMutablePointer<Float>
+    ) -> Bool
+
     #if ISA_AVX512BF16
     /// 32 columns of a row from `column` on, those behind the last zero, rounded to bfloat16, in order: as 16 pairs.
     static func pairs(_ weight: UnsafePointer<qk_weight>, row: Int, column: Int) -> SIMD16<Float>
@@ -40,6 +51,12 @@ protocol PanelFormat {
 }
 
 extension PanelFormat {
+    @inline(__always)
+    static func fillColumns(
+        _ weight: UnsafePointer<qk_weight>, row: Int, column: Int, length: Int,
+        into columns: UnsafeMutablePointer<Float>, stride: Int, staging: UnsafeMutablePointer<Float>
+    ) -> Bool { false }
+
     /// Where alignment means nothing.
     @inline(__always)
     static func looseChunk(_ weight: UnsafePointer<qk_weight>, _ index: Int) -> (SIMD16<Float>, SIMD16<Float>) {

@@ -69,10 +69,20 @@ private func packTile<Arithmetic: ProductArithmetic>(
         column &+= width
     }
     #else
-    for row in 0..<count {
-        for column in 0..<length {
+    var column = 0
+    #if ISA_AVX2 || arch(arm64)
+    if rows >= count && count & 1 == 0 {
+        while column &+ 4 <= columns {
+            packFour(x + column, stride: stride, count: count, into: target + column &* height, height: height)
+            column &+= 4
+        }
+    }
+    #endif
+    while column < length {
+        for row in 0..<count {
             target[column &* height &+ row] = row < rows && column < columns ? x[row &* stride &+ column] : 0
         }
+        column &+= 1
     }
     #endif
 }
@@ -92,5 +102,44 @@ private func loadUnit<Arithmetic: ProductArithmetic>(
     }
     #endif
     return columns >= 16 ? qk_load(source) : qk_load_first(source, Int64(max(columns, 0)))
+}
+#endif
+
+#if ISA_AVX2 || arch(arm64)
+/// Four columns of two, four or six rows of a tile.
+@inline(__always)
+private func packFour(
+    _ x: UnsafePointer<Float>, stride: Int, count: Int, into target: UnsafeMutablePointer<Float>, height: Int
+) {
+    @inline(__always)
+    func load(_ row: Int) -> SIMD4<Float> {
+        UnsafeRawPointer(x + row &* stride).loadUnaligned(as: SIMD4<Float>.self)
+    }
+    let target = UnsafeMutableRawPointer(target)
+    var row = 0
+    if count >= 4 {
+        let (a, b, c, d) = (load(0), load(1), load(2), load(3))
+        let (abLow, abHigh) = (SIMD4(a[0], b[0], a[1], b[1]), SIMD4(a[2], b[2], a[3], b[3]))
+        let (cdLow, cdHigh) = (SIMD4(c[0], d[0], c[1], d[1]), SIMD4(c[2], d[2], c[3], d[3]))
+        target.storeBytes(of: SIMD4(lowHalf: abLow.lowHalf, highHalf: cdLow.lowHalf), as: SIMD4<Float>.self)
+        target.storeBytes(
+            of: SIMD4(lowHalf: abLow.highHalf, highHalf: cdLow.highHalf), toByteOffset: 4 &* height,
+            as: SIMD4<Float>.self)
+        target.storeBytes(
+            of: SIMD4(lowHalf: abHigh.lowHalf, highHalf: cdHigh.lowHalf), toByteOffset: 8 &* height,
+            as: SIMD4<Float>.self)
+        target.storeBytes(
+            of: SIMD4(lowHalf: abHigh.highHalf, highHalf: cdHigh.highHalf), toByteOffset: 12 &* height,
+            as: SIMD4<Float>.self)
+        row = 4
+    }
+    if row < count {
+        let (a, b) = (load(row), load(row &+ 1))
+        let (low, high) = (SIMD4(a[0], b[0], a[1], b[1]), SIMD4(a[2], b[2], a[3], b[3]))
+        target.storeBytes(of: low.lowHalf, toByteOffset: 4 &* row, as: SIMD2<Float>.self)
+        target.storeBytes(of: low.highHalf, toByteOffset: 4 &* (height &+ row), as: SIMD2<Float>.self)
+        target.storeBytes(of: high.lowHalf, toByteOffset: 4 &* (2 &* height &+ row), as: SIMD2<Float>.self)
+        target.storeBytes(of: high.highHalf, toByteOffset: 4 &* (3 &* height &+ row), as: SIMD2<Float>.self)
+    }
 }
 #endif

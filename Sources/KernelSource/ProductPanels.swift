@@ -33,7 +33,8 @@ func transpose(_ rows: inout InlineArray<16, SIMD16<Float>>) {
 func transposeBlock(
     _ source: UnsafePointer<Float>, stride: Int, into panel: UnsafeMutablePointer<Float>, panelStride: Int
 ) {
-    var rows = InlineArray<16, SIMD16<Float>>(repeating: SIMD16(repeating: 0))
+    let z = SIMD16<Float>(repeating: 0)
+    var rows: InlineArray<16, SIMD16<Float>> = [z, z, z, z, z, z, z, z, z, z, z, z, z, z, z, z]
     for row in 0..<16 { rows[row] = qk_load(source + row &* stride) }
     transpose(&rows)
     for column in 0..<16 { qk_store(panel + column &* panelStride, rows[column]) }
@@ -55,6 +56,13 @@ func fillForwardPanel<Format: PanelFormat, Arithmetic: ProductArithmetic>(
     let segment = stride &* Arithmetic.unitLength
     for vector in 0..<ProductShape.vectors {
         let firstRow = row &+ vector &* 16
+        if Arithmetic.unitLength == 1 && firstRow &+ 16 <= rowEnd
+            && Format.fillColumns(
+                weight, row: firstRow, column: column, length: length, into: panel + vector &* 16,
+                stride: ProductShape.columns, staging: staging)
+        {
+            continue
+        }
         var start = 0
         while start < length {
             let count = min(segment, length &- start)

@@ -139,6 +139,17 @@ QK_INLINE qk_uint16x qk_load_half_words(const void *address) {
     return __builtin_shufflevector(words, (qk_uint8x)0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 8, 8, 8, 8, 8, 8, 8);
 }
 
+/// The 4 floats at an address, then those 4, 8 and 12 `stride`s of 4 bytes behind it.
+QK_INLINE qk_float16x qk_load_four_quarters(const void *address, int64_t stride) {
+    typedef float qk_float4x __attribute__((ext_vector_type(4)));
+    qk_float4x quarters[4];
+    for (int quarter = 0; quarter < 4; quarter++)
+        __builtin_memcpy(&quarters[quarter], (const char *)address + 16 * quarter * stride, sizeof quarters[0]);
+    qk_float8x low = __builtin_shufflevector(quarters[0], quarters[1], 0, 1, 2, 3, 4, 5, 6, 7);
+    qk_float8x high = __builtin_shufflevector(quarters[2], quarters[3], 0, 1, 2, 3, 4, 5, 6, 7);
+    return __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+}
+
 /// 8 lanes of the float at the one address, 8 of that at the other.
 QK_INLINE qk_float16x qk_load_two_halves(const void *first, const void *second) {
     float a, b;

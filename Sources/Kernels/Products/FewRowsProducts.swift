@@ -120,27 +120,40 @@ extension ComputeContext {
     }
 }
 
-/// How the rows of a matrix that is read once are cut: long streams first, two for each thread, because what is fetched
-/// ahead of a stream's end is lost; then short ones, so that threads end together. Bits do not depend on it.
+/// How the rows of a matrix that is read once are cut: a long stream for each thread, because what is fetched ahead of a
+/// stream's end is lost, then shorter and shorter ones, so that threads end together. Bits do not depend on it.
 private struct RowStreams {
     private let outputs: Int
-    private let longCount: Int
-    private let longLength: Int
-    private let shortLength: Int
+    private let classes: InlineArray<3, (count: Int, length: Int)>
     let count: Int
 
     init(outputs: Int, threads: Int) {
         self.outputs = outputs
-        longLength = outputs * 3 / (8 * threads)
-        longCount = longLength >= 64 ? 2 * threads : 0
-        let left = outputs - longCount * (longLength >= 64 ? longLength : 0)
-        shortLength = max(8, (left + 4 * threads - 1) / (4 * threads))
-        count = longCount + (left + shortLength - 1) / shortLength
+        var classes = InlineArray<3, (count: Int, length: Int)>(repeating: (0, 0))
+        var left = outputs
+        if outputs / threads >= Self.leastLong {
+            classes[0] = (threads, outputs * 5 / (8 * threads))
+            classes[1] = (2 * threads, outputs / (8 * threads))
+            left -= classes[0].count * classes[0].length + classes[1].count * classes[1].length
+        }
+        let length = max(8, (left + 4 * threads - 1) / (4 * threads))
+        classes[2] = ((left + length - 1) / length, length)
+        count = classes[0].count + classes[1].count + classes[2].count
+        self.classes = classes
     }
 
+    /// Rows for each thread from which on it pays to cut them unequally.
+    private static let leastLong = 128
+
     subscript(index: Int) -> Range<Int> {
-        if index < longCount { return index * longLength..<(index + 1) * longLength }
-        let start = longCount * longLength + (index - longCount) * shortLength
-        return start..<min(start + shortLength, outputs)
+        var (place, start) = (index, 0)
+        var position = 0
+        while place >= classes[position].count {
+            place -= classes[position].count
+            start += classes[position].count * classes[position].length
+            position += 1
+        }
+        start += place * classes[position].length
+        return start..<min(start + classes[position].length, outputs)
     }
 }

@@ -24,10 +24,12 @@ struct ProductPlan {
     /// Rows of X that are packed together; a multiple of the tile but for the last chunk.
     let chunkRows: Int
     let chunkCount: Int
-    /// Rows of a chunk that a task may take alone: a multiple of the tile. A thread that is given several pieces of one
-    /// `Task` in a row takes them at once, so that panels are unpacked once for all of them.
+    /// Rows of a chunk that a thread may take alone of the last tasks: a multiple of the tile. A thread that is given
+    /// several pieces of one `Task` in a row takes them at once, so that panels are unpacked once for all of them.
     let pieceRows: Int
     let pieceCount: Int
+    /// How many of the last chunk's tasks, the last of all, are cut into pieces.
+    let dividedCount: Int
     /// The tasks of a chunk.
     let tasks: [Task]
 
@@ -35,9 +37,6 @@ struct ProductPlan {
     static let stripWidth = 32
 
     private static let mostWantedTasks = 64
-
-    /// Pieces of tasks that are wanted: the last ones are what threads wait for.
-    private static let wantedPieces = 128
 
     /// Bytes of packed rows that every group of panels reads again from the third-level cache: with 16 MB instead of 8
     /// a float32 product of 512 rows and a reduction of 8192 lost a sixth of its speed.
@@ -63,8 +62,7 @@ struct ProductPlan {
         // No more tasks than the threads need to end together: each unpacks its panels and reads its rows anew.
         let wantedTasks = min(Self.mostWantedTasks, 8 * threads)
 
-        // Chunks as large as the workspace allows, of equal size; in pieces where the strips alone are too few tasks, but
-        // never so small that unpacking a panel costs more than a quarter of using it.
+        // Chunks as large as the workspace allows, of equal size.
         let tile = Int(kernels.tile_rows)
         let tiles = (rows + tile - 1) / tile
         let smallestPiece = max(1, 96 / tile)
@@ -74,14 +72,14 @@ struct ProductPlan {
         let tilesPerChunk = (tiles + chunks - 1) / chunks
         chunkRows = tilesPerChunk * tile
         chunkCount = (tiles + tilesPerChunk - 1) / tilesPerChunk
-        let wantedPieces = (Self.wantedPieces + stripCount * chunkCount - 1) / (stripCount * chunkCount)
-        let pieces = max(1, min(wantedPieces, tilesPerChunk / smallestPiece))
+        let pieces = max(1, tilesPerChunk / smallestPiece)
         let tilesPerPiece = (tilesPerChunk + pieces - 1) / pieces
         pieceRows = tilesPerPiece * tile
         pieceCount = (tilesPerChunk + tilesPerPiece - 1) / tilesPerPiece
 
-        // Wide tasks read the packed rows once for several strips and come first; the last of them are cut finely, so
-        // that threads end together.
+        // Wide tasks read the packed rows once for several strips and come first; the last ones are single strips, and the
+        // last of these are cut into pieces of the rows, so that threads end together. A piece is never so small that
+        // unpacking a panel costs more than a quarter of using it.
         let most = Int(kernels.task_panels) * Int(kernels.tile_columns) / Self.stripWidth
         let wide = max(1, min(most, stripCount * chunkCount / wantedTasks))
         let narrowStrips = min(stripCount / 4, Self.mostWantedTasks)
@@ -98,25 +96,37 @@ struct ProductPlan {
             narrowTasks += (strip..<count).map { Task(result: result, firstStrip: $0, stripCount: 1) }
         }
         tasks = wideTasks + narrowTasks
+        // Two for each thread: what is cut earlier unpacks its panels more often than threads ending together needs.
+        dividedCount = min(2 * threads, wide == 1 ? tasks.count : narrowTasks.count)
     }
 
-    /// Pieces of the tasks of all chunks.
-    var taskCount: Int { chunkCount * tasks.count * pieceCount }
+    /// Tasks of all chunks that are taken whole.
+    private var wholeCount: Int { chunkCount * tasks.count - dividedCount }
 
-    /// Calls `body` for consecutive pieces of all chunks, chunk after chunk and in it task after task: those of one task
-    /// together, as the rows of the chunk that they are.
-    func forEachTask(_ pieces: Range<Int>, rows: Int, _ body: (_ chunk: Int, _ rows: Range<Int>, _ task: Task) -> Void)
-    {
-        var index = pieces.lowerBound
-        while index < pieces.upperBound {
-            let (number, piece) = index.quotientAndRemainder(dividingBy: pieceCount)
+    /// What threads claim: whole tasks, chunk after chunk, then pieces of the last ones.
+    var taskCount: Int { wholeCount + dividedCount * pieceCount }
+
+    /// Calls `body` for consecutive whole tasks and pieces: the pieces of one task together, as the rows of the chunk that
+    /// they are.
+    func forEachTask(
+        _ claimed: Range<Int>, rows: Int, _ body: (_ chunk: Int, _ rows: Range<Int>, _ task: Task) -> Void
+    ) {
+        var index = claimed.lowerBound
+        while index < claimed.upperBound {
+            var number = index
+            var pieces = 0..<pieceCount
+            if index < wholeCount {
+                index += 1
+            } else {
+                let (place, first) = (index - wholeCount).quotientAndRemainder(dividingBy: pieceCount)
+                number = wholeCount + place
+                pieces = first..<min(pieceCount, first + claimed.upperBound - index)
+                index += pieces.count
+            }
             let (chunk, place) = number.quotientAndRemainder(dividingBy: tasks.count)
-            let count = min(pieceCount - piece, pieces.upperBound - index)
             let present = min(chunkRows, rows - chunk * chunkRows)
-            let first = min(piece * pieceRows, present)
-            let end = min((piece + count) * pieceRows, present)
-            if first < end { body(chunk, first..<end, tasks[place]) }
-            index += count
+            let taken = min(pieces.lowerBound * pieceRows, present)..<min(pieces.upperBound * pieceRows, present)
+            if !taken.isEmpty { body(chunk, taken, tasks[place]) }
         }
     }
 }

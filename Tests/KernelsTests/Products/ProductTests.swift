@@ -27,10 +27,11 @@ private struct Computation: CustomTestStringConvertible, Sendable {
     }
 }
 
-/// M, N, K: single elements, odd everything, several reduction blocks in both directions, several chunks.
+/// M, N, K: single elements, odd everything, several reduction blocks in both directions, several chunks, whole chunks of
+/// columns in reduction blocks that begin inside blocks of a scale.
 private let shapes: [(m: Int, n: Int, k: Int)] = [
     (1, 1, 1), (2, 3, 5), (5, 17, 31), (13, 33, 65), (7, 40, 64), (25, 70, 321), (12, 530, 96), (3, 65, 1091),
-    (541, 34, 40),
+    (541, 34, 40), (14, 50, 608),
 ]
 
 /// For gradients alone: so many columns that a task has several panels, of a count that is no multiple of two where
