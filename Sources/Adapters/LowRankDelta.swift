@@ -50,12 +50,14 @@ package struct LowRankDelta: AdapterDelta, @unchecked Sendable {
             return LowRankTerm(left: saved, right: b)
         }
         let factor = work.takeFactor(rows: a.columns, columns: a.rows)
-        run.context.transpose(a, into: factor)
+        let transposition = Transposition(a, into: factor)
         let projection = ThinProduct(droppedOut(x, tokens, run), by: factor, scale: scaling, into: saved)
         if finishesLater(tokens) {
             // The dropped-out input is overwritten by the next adapter's.
+            run.context.transpose(transposition)
             run.context.multiply([projection])
         } else {
+            work.companions.factors.append(transposition)
             work.companions.thin.append(projection)
         }
         return LowRankTerm(left: saved, right: b)

@@ -127,7 +127,7 @@ extension SelfTest {
         let factor = SampleMatrix.random(rank, length, seed: 61)
         let turned = SampleMatrix(rows: length, columns: 32, gap: 0)
         let right = FloatMatrix(base: turned.matrix.base, rows: length, columns: rank, stride: 32)
-        context.transpose(factor.matrix, into: right)
+        context.transpose(Transposition(factor.matrix, into: right))
         record(
             "transposed factor", turned.error { $1 < rank ? factor[$1, $0] : 0 }, within: Tolerance.exact)
         let thin = SampleMatrix(rows: rows, columns: rank)

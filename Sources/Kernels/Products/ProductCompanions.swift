@@ -10,6 +10,8 @@ package struct ProductCompanions: Sendable {
     package var keepsInputs: Bool
     /// Fill other matrices, beside the packing.
     package var beside: [RowPass]
+    /// Factors of the thin products, made before those run.
+    package var factors: [Transposition] = []
     /// Made of the same rows as they are packed: they do not depend on the products, but may make the left factors of their
     /// low-rank terms.
     package var thin: [ThinProduct]
@@ -36,10 +38,27 @@ extension ComputeContext {
         accumulate(companions.outer)
     }
 
-    /// The passes alone.
+    /// All that does not depend on the inputs, and what fills them.
     func fill(_ companions: ProductCompanions) {
         run(companions.filling)
         for pass in companions.beside { run(pass) }
+        for factor in companions.factors { transpose(factor) }
+    }
+
+    /// Everything that is done in the region that packs the inputs: what does not depend on them first.
+    ///
+    /// - Parameters: as of `inputPart`.
+    func packingParts(
+        _ inputs: [FloatMatrix], _ companions: ProductCompanions, _ plan: ProductPlan, bfloat16: Bool,
+        into packed: [UnsafeMutableRawPointer], chunkBytes: [Int], workspaces: UnsafeMutableRawPointer,
+        workspaceStride: Int
+    ) -> [RegionPart] {
+        let factors = companions.factors.map(transposePart)
+        let gate = factors.isEmpty ? nil : TaskGate(taskCount: factors.reduce(0) { $0 + $1.taskCount })
+        let input = inputPart(
+            inputs, companions, plan, bfloat16: bfloat16, into: packed, chunkBytes: chunkBytes, workspaces: workspaces,
+            workspaceStride: workspaceStride, factors: gate)
+        return factors.map { gate?.opened(by: $0) ?? $0 } + companions.beside.map { RegionPart($0) } + [input]
     }
 
     /// Rows of the inputs of products: each task fills some, packs them, and multiplies them with thin factors, so that what is
@@ -49,10 +68,11 @@ extension ComputeContext {
     ///   - packed: where the packed rows of each input begin.
     ///   - chunkBytes: bytes of a packed chunk of each input.
     ///   - workspaces: memory of each thread, so many bytes apart.
-    func inputPart(
+    ///   - factors: opens when thin products may run.
+    private func inputPart(
         _ inputs: [FloatMatrix], _ companions: ProductCompanions, _ plan: ProductPlan, bfloat16: Bool,
         into packed: [UnsafeMutableRawPointer], chunkBytes: [Int], workspaces: UnsafeMutableRawPointer,
-        workspaceStride: Int
+        workspaceStride: Int, factors: TaskGate?
     ) -> RegionPart {
         let rows = inputs[0].rows
         for product in companions.thin { product.requireFit(rows: rows) }
@@ -75,6 +95,7 @@ extension ComputeContext {
                     pack(
                         x, rows: range, plan, plan.reductions[0], bfloat16: bfloat16, into: packed[0],
                         chunkBytes: chunkBytes[0], kernels)
+                    factors?.wait()
                     for product in thin {
                         product.run(range, of: product.x.base == inputs[0].base ? x : product.x, kernels)
                     }
@@ -86,6 +107,7 @@ extension ComputeContext {
                         input, rows: range, plan, plan.reductions[index], bfloat16: bfloat16, into: packed[index],
                         chunkBytes: chunkBytes[index], kernels)
                 }
+                factors?.wait()
                 for product in thin { product.run(range, of: product.x, kernels) }
             }
         }

@@ -180,10 +180,10 @@ extension ComputeContext {
             return byteCount
         }
         nonisolated(unsafe) let memory = productScratch(scratch, byteCount: byteCount)  // tasks write disjoint parts
-        let packing = inputPart(
+        let packing = packingParts(
             inputs, companions, plan, bfloat16: bfloat16, into: starts.map { memory + $0 }, chunkBytes: chunkBytes,
             workspaces: memory, workspaceStride: workspaceStride)
-        measured("packing") { pool.run(companions.beside.map { RegionPart($0) } + [packing]) }
+        measured("packing") { pool.run(packing) }
 
         let stride = workspaceStride
         let limit = largestFusedRank

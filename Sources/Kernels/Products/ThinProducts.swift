@@ -40,6 +40,21 @@ package struct ThinProduct: Sendable {
     }
 }
 
+/// to [columns, stride] = from [rows, columns] transposed, the stride being a multiple of 16 and what lies behind the rows zero:
+/// the factor of a thin product with `from` transposed.
+package struct Transposition: Sendable {
+    let from: FloatMatrix
+    let to: FloatMatrix
+
+    package init(_ from: FloatMatrix, into to: FloatMatrix) {
+        guard to.rows == from.columns, to.columns == from.rows, to.stride % 16 == 0, to.stride >= to.columns else {
+            fatalError("[\(from.rows), \(from.columns)] transposed does not fill [\(to.rows), \(to.columns)]")
+        }
+        self.from = from
+        self.to = to
+    }
+}
+
 /// output [p, q] += left [M, p] transposed · right [M, q], in float32, row after row: two calls with the rows of one after
 /// the other give the bits of one call with all of them.
 package struct OuterProduct: Sendable {
@@ -67,26 +82,22 @@ extension ComputeContext {
         measured("adapters") { pool.run(products.map { outerPart($0, height: 16, width: 128) }) }
     }
 
-    /// to [columns, stride] = from [rows, columns] transposed, the stride being a multiple of 16 and what lies behind the
-    /// rows zero: the factor of a thin product with `from` transposed. On the calling thread where it has few columns.
-    package func transpose(_ from: FloatMatrix, into to: FloatMatrix) {
-        guard to.rows == from.columns, to.columns == from.rows, to.stride % 16 == 0, to.stride >= to.columns else {
-            fatalError("[\(from.rows), \(from.columns)] transposed does not fill [\(to.rows), \(to.columns)]")
-        }
+    /// Runs a transposition as one region.
+    package func transpose(_ transposition: Transposition) {
+        measured("adapters") { pool.run([transposePart(transposition)]) }
+    }
+
+    /// Tasks of 64 columns.
+    func transposePart(_ transposition: Transposition) -> RegionPart {
+        let (from, to) = (transposition.from, transposition.to)
         let kernels = kernels.products
         let columnsOfTask = 64
-        let body: @Sendable (Range<Int>) -> Void = { columns in
+        return RegionPart(taskCount: (from.columns + columnsOfTask - 1) / columnsOfTask) { (task: Int) in
+            let column = task * columnsOfTask
             kernels.transpose(
-                from.base + columns.lowerBound, Int64(from.stride), Int64(from.rows), Int64(columns.count),
-                to.row(columns.lowerBound), Int64(to.stride))
-        }
-        let tasks = (from.columns + columnsOfTask - 1) / columnsOfTask
-        // As long as waking a thread may take, fewer are done before it.
-        guard tasks >= 64 else { return body(0..<from.columns) }
-        measured("adapters") {
-            pool.run(tasks) { task in
-                body(task * columnsOfTask..<min(from.columns, (task + 1) * columnsOfTask))
-            }
+                from.base + column, Int64(from.stride), Int64(from.rows),
+                Int64(min(columnsOfTask, from.columns - column)),
+                to.row(column), Int64(to.stride))
         }
     }
 

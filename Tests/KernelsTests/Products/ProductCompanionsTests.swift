@@ -12,7 +12,7 @@ struct ProductCompanionsTests {
     private let inner = 420, outputs = 70, rank = 5
 
     private struct Data {
-        let gate, up, other, weights, factor, right: SampleMatrix
+        let gate, up, other, weights, factor, unturned, right: SampleMatrix
 
         init(rows: Int, columns: Int, rank: Int, outputs: Int) {
             var numbers = SampleNumbers(seed: 77)
@@ -24,6 +24,7 @@ struct ProductCompanionsTests {
             other = matrix(rows, columns)
             weights = matrix(1, columns)
             factor = matrix(columns, rank, gap: 16 - rank)
+            unturned = matrix(rank, columns)
             right = matrix(outputs, rank, gap: 0)
         }
     }
@@ -56,24 +57,30 @@ struct ProductCompanionsTests {
         let weight = SampleWeight(.table4Nested64, rows: outputs, columns: inner, seed: 5)
         for context in contexts(threads: threads) {
             let scratch = ProductScratch(context, rows: rows, dimension: inner)
-            func run(_ body: (SampleMatrix, SampleMatrix, ForwardProduct, ThinProduct) -> Void) -> [[UInt32]] {
+            func run(
+                _ body: (SampleMatrix, SampleMatrix, ForwardProduct, Transposition, ThinProduct) -> Void
+            ) -> [[UInt32]] {
                 let x = SampleMatrix(rows: rows, columns: inner), z = SampleMatrix(rows: rows, columns: inner)
                 let left = SampleMatrix(rows: rows, columns: rank), y = SampleMatrix(rows: rows, columns: outputs)
                 let product = ForwardProduct(
                     weight.matrix, into: .float32(y.matrix),
                     lowRank: LowRankTerm(left: left.matrix, right: data.right.matrix))
-                body(x, z, product, ThinProduct(x.matrix, by: data.factor.matrix, scale: 2, into: left.matrix))
+                let factor = SampleMatrix(rows: inner, columns: rank, gap: 16 - rank)
+                body(
+                    x, z, product, Transposition(data.unturned.matrix, into: factor.matrix),
+                    ThinProduct(x.matrix, by: factor.matrix, scale: 2, into: left.matrix))
                 return [x, z, left, y].map(\.bits)
             }
-            let together = run { x, z, product, thin in
+            let together = run { x, z, product, factor, thin in
                 let (filling, beside) = passes(context, data, x, z)
-                context.forward(
-                    x.matrix, [product], with: ProductCompanions(filling: filling, beside: [beside], thin: [thin]),
-                    scratch: scratch.buffer)
+                var companions = ProductCompanions(filling: filling, beside: [beside], thin: [thin])
+                companions.factors = [factor]
+                context.forward(x.matrix, [product], with: companions, scratch: scratch.buffer)
             }
-            let apart = run { x, z, product, thin in
+            let apart = run { x, z, product, factor, thin in
                 let (filling, beside) = passes(context, data, x, z)
                 for pass in filling + [beside] { context.run(pass) }
+                context.transpose(factor)
                 context.multiply([thin])
                 context.forward(x.matrix, [product], scratch: scratch.buffer)
             }
@@ -85,14 +92,14 @@ struct ProductCompanionsTests {
                     data.gate.matrix, weight: UnsafePointer(data.weights.matrix.base), epsilon: 1e-6, into: x.matrix,
                     reciprocals: nil)
             }
-            let passing = run { x, _, product, thin in
-                context.forward(
-                    x.matrix, [product],
-                    with: ProductCompanions(filling: [normed(x)], keepsInputs: false, thin: [thin]),
-                    scratch: scratch.buffer)
+            let passing = run { x, _, product, factor, thin in
+                var companions = ProductCompanions(filling: [normed(x)], keepsInputs: false, thin: [thin])
+                companions.factors = [factor]
+                context.forward(x.matrix, [product], with: companions, scratch: scratch.buffer)
             }
-            let kept = run { x, _, product, thin in
+            let kept = run { x, _, product, factor, thin in
                 context.run(normed(x))
+                context.transpose(factor)
                 context.multiply([thin])
                 context.forward(x.matrix, [product], scratch: scratch.buffer)
             }

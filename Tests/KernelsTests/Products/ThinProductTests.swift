@@ -96,9 +96,10 @@ struct ThinProductTests {
             let from = SampleMatrix(rows: rows, columns: columns) { Float($0 * 100 + $1) }
             let stride = (rows + 15) & ~15
             let to = SampleMatrix(rows: columns, columns: stride, gap: 0)
-            context(set).transpose(
-                from.matrix,
-                into: FloatMatrix(base: to.matrix.base, rows: columns, columns: rows, stride: stride))
+            context(set, threads: 2).transpose(
+                Transposition(
+                    from.matrix,
+                    into: FloatMatrix(base: to.matrix.base, rows: columns, columns: rows, stride: stride)))
             let isRight = (0..<columns).allSatisfy { row in
                 (0..<stride).allSatisfy { to.matrix.row(row)[$0] == ($0 < rows ? Float($0 * 100 + row) : 0) }
             }
