@@ -8,6 +8,8 @@ struct AttentionBenchmark {
     let measuring: Measuring
     let computeType: ComputeType?
     let lengths: [Int]
+    /// Query heads, key/value heads and width of a head; nil for those of the models that are trained here.
+    let heads: [Int]?
 
     /// Heads of the models that are trained here.
     private static let shapes = [
@@ -17,6 +19,15 @@ struct AttentionBenchmark {
         AttentionShape(queryHeads: 32, keyValueHeads: 32, headWidth: 128, scale: 0.088),
     ]
 
+    private var shapes: [AttentionShape] {
+        guard let heads, heads.count == 3 else { return Self.shapes }
+        return [
+            AttentionShape(
+                queryHeads: heads[0], keyValueHeads: heads[1], headWidth: heads[2],
+                scale: 1 / Float(heads[2]).squareRoot())
+        ]
+    }
+
     func run(_ set: InstructionSet, report: inout BenchmarkReport) {
         for type in ComputeType.allCases
         where (computeType ?? type) == type && (type == .float32 || set.hasBFloat16Products) {
@@ -24,7 +35,7 @@ struct AttentionBenchmark {
                 kernels: KernelTable(set), pool: WorkerPool(threadCount: measuring.threadCount), computeType: type)
             print("attention, \(type.rawValue), \(set.rawValue): GFLOP/s (the causal half counted), share of the peak")
             for length in lengths {
-                for shape in Self.shapes { measure(context, shape, length: length, report: &report) }
+                for shape in shapes { measure(context, shape, length: length, report: &report) }
             }
         }
     }
@@ -49,7 +60,7 @@ struct AttentionBenchmark {
         }
         let scratch = AlignedMemory(
             byteCount: max(
-                context.attentionForwardScratchByteCount(shape),
+                context.attentionForwardScratchByteCount(shape, longestSegment: length),
                 context.attentionBackwardScratchByteCount(shape, longestSegment: length)))
         let buffer = UnsafeMutableRawBufferPointer(start: scratch.base, count: scratch.byteCount)
         let peak = MachineSpeed.tilePeak(context, measuring: measuring, runs: 20)

@@ -22,7 +22,7 @@ let set = (try? InstructionSet.selected()) ?? .portable
 let usage = """
     usage: Benchmarks SUBJECT [--threads=N] [--compute=float32|bfloat16] [--json=FILE] [--fastest] [--processor-time]
       products    [--quick] [--model=NAME] [--rows=N]      4-bit products beside the peak and the bandwidth
-      attention   [--tokens=N]      forward and backward beside the peak
+      attention   [--tokens=N] [--heads=QUERY/KEY/WIDTH]      forward and backward beside the peak
       quantize    double-quantized NF4 and int8 in memory
       decode      --model=DIR      tokens/s one by one beside the bandwidth of memory
       training    --model=DIR [--tokens=N] [--steps=N] [--recompute=none|all]      a step taken apart
@@ -48,7 +48,8 @@ do throws(Failure) {
         case "attention":
             AttentionBenchmark(
                 measuring: measuring, computeType: computeType,
-                lengths: number(of: "tokens").map { [$0] } ?? [512, 2048]
+                lengths: number(of: "tokens").map { [$0] } ?? [512, 2048],
+                heads: value(of: "heads")?.split(separator: "/").compactMap { Int($0) }
             )
             .run(set, report: &report)
         case "quantize": try QuantizeBenchmark(measuring: measuring).run(set, report: &report)

@@ -72,25 +72,6 @@ func copyFromBlock(
     }
 }
 
-/// Adds a block, see `copyToBlock`, to rows.
-@inline(never)
-func addFromBlock(
-    _ block: UnsafePointer<Float>, blockRows: Int, rows: Int, width: Int, _ to: UnsafeMutablePointer<Float>, stride: Int
-) {
-    var column = 0
-    while column < width {
-        let columns = min(columnBlock, width &- column)
-        for row in 0..<rows {
-            let source = block + (column &* blockRows &+ row &* columnBlock)
-            let target = to + (row &* stride &+ column)
-            forEachVector(Int64(columns)) { at, valid in
-                put(lanes(target + at, valid) + qv_load(source + at), target + at, valid)
-            }
-        }
-        column &+= columnBlock
-    }
-}
-
 /// Transposes rows of a head, multiplied by `factor`, into block [width / unit, QK_ATTENTION_QUERIES] of units of columns;
 /// absent rows become zero.
 @inline(never)

@@ -1,143 +1,132 @@
 internal import CIntrinsics
 
-/// Causal attention of one block of query rows, keys block after block with the running maximum and sum of Milakov and
-/// Gimelshein ("Online normalizer calculation for softmax", 2018).
-///
-/// A row's bits depend on that row and on the keys it sees alone: key blocks start at multiples of their size, every
-/// row runs over the same blocks in the same order, and a block in which it sees nothing multiplies by 1 and adds 0.
-func attentionForward<Arithmetic: AttentionArithmetic>(
+// Causal attention of one block of query rows, keys block after block with the running maximum and sum of Milakov and
+// Gimelshein ("Online normalizer calculation for softmax", 2018).
+//
+// A row's bits depend on that row and on the keys it sees alone: key blocks start at multiples of their size, every row
+// runs over the same blocks in the same order, and a block in which it sees nothing multiplies by 1 and adds 0.
+
+/// Where attention's forward keeps its blocks in the scratch.
+private typealias ForwardBlocks = (
+    queries: UnsafeMutablePointer<Float>, sums: UnsafeMutablePointer<Float>, scores: UnsafeMutablePointer<Float>,
+    packed: UnsafeMutablePointer<Float>, maxima: UnsafeMutablePointer<Float>,
+    normalizers: UnsafeMutablePointer<Float>, factors: UnsafeMutablePointer<Float>
+)
+
+@inline(__always)
+private func forwardBlocks(_ task: qk_attention_forward) -> ForwardBlocks {
+    let queries = Int(qk_attention_padded_width(task.head_width)) &* queryBlock
+    let scores = task.scratch + 2 &* queries
+    let packed = scores + queryBlock &* keyBlock
+    let statistics = packed + queryBlock &* keyBlock / 2
+    return (
+        task.scratch, task.scratch + queries, scores, packed, statistics, statistics + queryBlock,
+        statistics + 2 &* queryBlock
+    )
+}
+
+/// Keys and values as the right operands of the products: K [keys, width / unit], then V [keys / unit, width]; for the
+/// backward V as K is, and behind it, where a unit has more than one element, K as V is here.
+func packAttentionKeys<Arithmetic: AttentionArithmetic>(
+    _ arithmetic: Arithmetic.Type, _ keys: UnsafePointer<qk_attention_keys>
+) {
+    let keys = keys.pointee
+    let (rows, width) = (Int(keys.rows), Int(keys.head_width))
+    let block = Int(qk_attention_padded_width(keys.head_width)) &* keyBlock / Arithmetic.unitLength
+    copyToBlock(
+        arithmetic, keys.k, stride: Int(keys.k_stride), rows: rows, width: width, factor: 1, keys.packed,
+        blockRows: keyBlock)
+    if keys.backward == 0 {
+        return copyRowsTogether(
+            arithmetic, keys.v, stride: Int(keys.v_stride), rows: rows, width: width, factor: 1, keys.packed + block,
+            blockRows: keyBlock)
+    }
+    copyToBlock(
+        arithmetic, keys.v, stride: Int(keys.v_stride), rows: rows, width: width, factor: 1, keys.packed + block,
+        blockRows: keyBlock)
+    guard Arithmetic.unitLength > 1 else { return }
+    copyRowsTogether(
+        arithmetic, keys.k, stride: Int(keys.k_stride), rows: rows, width: width, factor: 1, keys.packed + 2 &* block,
+        blockRows: keyBlock)
+}
+
+func beginAttentionForward<Arithmetic: AttentionArithmetic>(
     _ arithmetic: Arithmetic.Type, _ task: UnsafePointer<qk_attention_forward>
 ) {
     let task = task.pointee
-    let width = Int(task.head_width)
-    let padded = Int(qk_attention_padded_width(task.head_width))
-    let rows = Int(task.rows)
-    let firstPosition = Int(task.first_position)
-    let window = clampedWindow(task.window)
-
-    let queries = task.scratch
-    let keys = queries + padded &* queryBlock
-    let values = keys + padded &* keyBlock
-    let sums = values + padded &* keyBlock
-    let scores = sums + padded &* queryBlock
-    let maxima = scores + queryBlock &* keyBlock
-    let normalizers = maxima + queryBlock
-    let factors = normalizers + queryBlock
-    let packed = factors + queryBlock
-
+    let blocks = forwardBlocks(task)
     transposeToBlock(
-        arithmetic, task.q, stride: Int(task.q_stride), rows: rows, width: width, factor: task.scale, queries)
-    sums.update(repeating: 0, count: padded &* queryBlock)
-    normalizers.update(repeating: 0, count: queryBlock)
-    maxima.update(repeating: -Float.greatestFiniteMagnitude, count: queryBlock)
+        arithmetic, task.q, stride: Int(task.q_stride), rows: Int(task.rows), width: Int(task.head_width),
+        factor: task.scale, blocks.queries)
+    blocks.normalizers.update(repeating: 0, count: queryBlock)
+    blocks.maxima.update(repeating: -Float.greatestFiniteMagnitude, count: queryBlock)
+}
 
-    let end = firstPosition &+ rows
-    var firstKey = max(0, firstPosition &- window &+ 1) / keyBlock &* keyBlock
-    while firstKey < end {
-        let keyCount = min(keyBlock, end &- firstKey)
-        let diagonal = firstPosition &- firstKey
-        copyToBlock(
-            arithmetic, task.k + firstKey &* Int(task.k_stride), stride: Int(task.k_stride), rows: keyCount,
-            width: width,
-            factor: 1, keys, blockRows: keyBlock)
-        copyRowsTogether(
-            arithmetic, task.v + firstKey &* Int(task.v_stride), stride: Int(task.v_stride), rows: keyCount,
-            width: width,
-            factor: 1, values, blockRows: keyBlock)
-        scoreBlock(
-            arithmetic, keys: keys, keyCount: keyCount, queries: queries, queryCount: rows, width: width,
-            diagonal: diagonal,
-            into: scores)
-        var query = 0
-        while query < rows {
+func attentionForwardKeys<Arithmetic: AttentionArithmetic>(
+    _ arithmetic: Arithmetic.Type, _ task: UnsafePointer<qk_attention_forward>, _ firstKey: Int64,
+    _ packed: UnsafePointer<Float>
+) {
+    let task = task.pointee
+    let blocks = forwardBlocks(task)
+    let (rows, width) = (Int(task.rows), Int(task.head_width))
+    let diagonal = Int(task.first_position &- firstKey)
+    let keyCount = min(keyBlock, rows &+ diagonal)
+    let values = packed + Int(qk_attention_padded_width(task.head_width)) &* keyBlock / Arithmetic.unitLength
+    let weights = Arithmetic.unitLength == 1 ? blocks.scores : blocks.packed
+    let window = clampedWindow(task.window)
+    let next = task.q + Int(task.next_row &* task.q_stride &+ task.next_column)
+    var (fetched, ofTile) = rowsToFetch(
+        firstPosition: Int(task.first_position), rows: rows, firstKey: Int(firstKey), window: window)
+    var strip = 0
+    while strip < rows {
+        scoreStrip(
+            arithmetic, keys: packed, keyCount: keyCount, queries: blocks.queries, query: strip, width: width,
+            diagonal: diagonal, into: blocks.scores
+        ) {
+            for row in fetched..<fetched &+ ofTile {
+                if row < rows { fetchRow(task.out, stride: task.out_stride, row: row, width: width) }
+                if row < Int(task.next_count) { fetchRow(next, stride: task.q_stride, row: row, width: width) }
+            }
+            fetched &+= ofTile
+        }
+        var query = strip
+        while query < strip &+ queryStrip {
             weighLanes(
-                scores + query, keyCount: keyCount, query: query, diagonal: diagonal, window: window,
-                softCap: task.soft_cap, maxima: maxima + query, normalizers: normalizers + query,
-                factors: factors + query)
+                arithmetic, blocks.scores + query, keyCount: keyCount, query: query, diagonal: diagonal,
+                window: window, softCap: task.soft_cap, maxima: blocks.maxima + query,
+                normalizers: blocks.normalizers + query, factors: blocks.factors + query, weights: weights + query)
             query &+= 16
         }
-        let weights = weightsOverKeys(arithmetic, scores, keyCount: keyCount, queryCount: rows, packed: packed)
-        accumulateOverKeys(
-            arithmetic, weights: weights, values: values, keyCount: keyCount, queryCount: rows, width: width,
-            diagonal: diagonal,
-            factors: factors, into: sums)
-        firstKey &+= keyBlock
+        strip &+= queryStrip
     }
-
-    divideRows(sums, by: normalizers, rows: rows, width: width, task.out, stride: Int(task.out_stride))
-    if let logSumExp = task.log_sum_exp {
-        forEachVector(Int64(rows)) { at, valid in
-            put(qv_load(maxima + at) + logarithm(qv_load(normalizers + at)), logSumExp + at, valid)
-        }
-    }
+    accumulateOverKeys(
+        arithmetic, weights: weights, values: values, keyCount: keyCount, queryCount: rows, width: width,
+        diagonal: diagonal, factors: blocks.factors,
+        adding: Int(firstKey) != firstKeyOfTurn(firstPosition: Int(task.first_position), window: window),
+        into: blocks.sums)
 }
 
-/// Turns the scores of sixteen queries (lanes) with a block of keys (rows) into weights exp(score - maximum), and
-/// brings the running maxima and sums forward; `factors` is what sums made so far must be multiplied with.
-@inline(never)
-private func weighLanes(
-    _ scores: UnsafeMutablePointer<Float>, keyCount: Int, query: Int, diagonal: Int, window: Int, softCap: Float,
-    maxima: UnsafeMutablePointer<Float>, normalizers: UnsafeMutablePointer<Float>,
-    factors: UnsafeMutablePointer<Float>
-) {
-    let hidden = qv_splat(-Float.greatestFiniteMagnitude)
-    let positions = qv_indices() &+ qv_splat_integer(Int32(truncatingIfNeeded: query &+ diagonal))
-    let seesAll = seesWholeBlock(query: query, diagonal: diagonal, keyCount: keyCount, window: window)
-    let clamped = Int32(truncatingIfNeeded: window)
-    let old = qv_load(maxima)
-    var largest = old
-    if seesAll && softCap == 0 {
-        for key in 0..<keyCount { largest = qv_max(largest, qv_load(scores + key &* queryBlock)) }
-    } else {
-        for key in 0..<keyCount {
-            let place = scores + key &* queryBlock
-            var score = qv_load(place)
-            if softCap != 0 { score = softCapped(score, cap: qv_splat(softCap)) }
-            let isVisible = visibility(queries: positions, key: key, window: clamped)
-            score = qv_select(isVisible, score, hidden)
-            qv_store(place, score)
-            largest = qv_max(largest, score)
-        }
-    }
-    var sum = qv_splat(0)
-    if seesAll {
-        for key in 0..<keyCount {
-            let place = scores + key &* queryBlock
-            let weight = exponential(qv_load(place) - largest)
-            qv_store(place, weight)
-            sum = sum + weight
-        }
-    } else {
-        for key in 0..<keyCount {
-            let place = scores + key &* queryBlock
-            let isVisible = visibility(queries: positions, key: key, window: clamped)
-            let weight = qv_select(isVisible, exponential(qv_load(place) - largest), qv_splat(0))
-            qv_store(place, weight)
-            sum = sum + weight
-        }
-    }
-    let factor = exponential(old - largest)
-    qv_store(factors, factor)
-    qv_store(maxima, largest)
-    qv_store(normalizers, qv_multiply_add(qv_load(normalizers), factor, sum))
-}
-
-/// out = sums, each row divided by its normalizer; sums lie as `copyToBlock` says.
-@inline(never)
-private func divideRows(
-    _ sums: UnsafePointer<Float>, by normalizers: UnsafePointer<Float>, rows: Int, width: Int,
-    _ out: UnsafeMutablePointer<Float>, stride: Int
-) {
+/// out = sums, each row divided by its normalizer, and the logarithms of the sums of exponentials.
+func endAttentionForward(_ task: UnsafePointer<qk_attention_forward>) {
+    let task = task.pointee
+    let blocks = forwardBlocks(task)
+    let (rows, width) = (Int(task.rows), Int(task.head_width))
     for row in 0..<rows {
-        let normalizer = qv_splat(normalizers[row])
+        let factor = qv_splat(1 / blocks.normalizers[row])
         var column = 0
         while column < width {
-            let block = sums + (column &* queryBlock &+ row &* columnBlock)
-            let target = out + (row &* stride &+ column)
+            let block = blocks.sums + (column &* queryBlock &+ row &* columnBlock)
+            let target = task.out + (row &* Int(task.out_stride) &+ column)
             forEachVector(Int64(min(columnBlock, width &- column))) { at, valid in
-                put(qv_load(block + at) / normalizer, target + at, valid)
+                put(qv_load(block + at) * factor, target + at, valid)
             }
             column &+= columnBlock
+        }
+    }
+    if let logSumExp = task.log_sum_exp {
+        forEachVector(Int64(rows)) { at, valid in
+            put(
+                qv_load(blocks.maxima + at) + logarithm(qv_load(blocks.normalizers + at)), logSumExp + at, valid)
         }
     }
 }

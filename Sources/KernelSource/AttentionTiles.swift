@@ -23,6 +23,9 @@ typealias TileSums = InlineArray<2, Lanes>
 @inline(__always) var keyBlock: Int { QK_ATTENTION_KEYS }
 @inline(__always) var columnBlock: Int { QK_ATTENTION_COLUMNS }
 
+/// Queries whose scores are computed and turned into weights while they are in the first-level cache.
+@inline(__always) var queryStrip: Int { 32 }
+
 /// Zeros; written out, because the initialiser of a repeated value would be shared with other modules' code.
 @inline(__always)
 private func zeroSums() -> TileSums {
@@ -41,22 +44,27 @@ private func zeroSums() -> TileSums {
 ///
 /// The unit (r, i) of A stands at r * aRow + i * aStep, so A may be read by rows or by columns; both must be
 /// constants at the call, or the addresses do not fit the registers. The reduction runs over i, `count` units, in order.
+///
+/// - Parameter onlySecond: whether the first of two vectors of a row of C is left as it is.
 @inline(__always)
 func multiplyTile<Arithmetic: AttentionArithmetic>(
     _ arithmetic: Arithmetic.Type, _ a: UnsafePointer<Float>, aRow: Int, aStep: Int, _ b: UnsafePointer<Float>,
     bStep: Int, count: Int,
-    _ c: UnsafeMutablePointer<Float>, cRow: Int, adding: Bool, factors: UnsafePointer<Float>?
+    _ c: UnsafeMutablePointer<Float>, cRow: Int, adding: Bool, factors: UnsafePointer<Float>?, onlySecond: Bool = false
 ) {
+    let firstVector = onlySecond ? 1 : 0
     var sums = zeroSums()
-    if adding {
+    if adding, let factors {
         for row in 0..<tileRows {
-            for vector in 0..<tileVectors {
-                let old = qv_load(c + (row &* cRow &+ vector &* 16))
-                if let factors {
-                    sums[row &* tileVectors &+ vector] = old * qv_splat(factors[row])
-                } else {
-                    sums[row &* tileVectors &+ vector] = old
-                }
+            let factor = qv_splat(factors[row])
+            for vector in firstVector..<tileVectors {
+                sums[row &* tileVectors &+ vector] = qv_load(c + (row &* cRow &+ vector &* 16)) * factor
+            }
+        }
+    } else if adding {
+        for row in 0..<tileRows {
+            for vector in firstVector..<tileVectors {
+                sums[row &* tileVectors &+ vector] = qv_load(c + (row &* cRow &+ vector &* 16))
             }
         }
     }
@@ -69,7 +77,7 @@ func multiplyTile<Arithmetic: AttentionArithmetic>(
         let second = qv_load(b + 16)
         for row in 0..<tileRows {
             let factor = qv_splat(a[row &* aRow])
-            sums[row &* 2] = Arithmetic.multiplyAdd(sums[row &* 2], first, factor)
+            if !onlySecond { sums[row &* 2] = Arithmetic.multiplyAdd(sums[row &* 2], first, factor) }
             sums[row &* 2 &+ 1] = Arithmetic.multiplyAdd(sums[row &* 2 &+ 1], second, factor)
         }
         #else
@@ -82,7 +90,7 @@ func multiplyTile<Arithmetic: AttentionArithmetic>(
         remaining &-= 1
     }
     for row in 0..<tileRows {
-        for vector in 0..<tileVectors {
+        for vector in firstVector..<tileVectors {
             qv_store(c + (row &* cRow &+ vector &* 16), sums[row &* tileVectors &+ vector])
         }
     }
@@ -90,56 +98,50 @@ func multiplyTile<Arithmetic: AttentionArithmetic>(
 
 // The tiles that attention needs, each compiled once: a call costs nothing beside some hundred multiplications.
 
-/// Scores of keys (rows of a block) with transposed queries.
+/// Scores of keys (rows of a block) with transposed queries; for further columns of a wide head added to earlier ones.
 @inline(never)
 private func scoreTile<Arithmetic: AttentionArithmetic>(
     _ arithmetic: Arithmetic.Type, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ count: Int,
-    _ c: UnsafeMutablePointer<Float>
+    _ c: UnsafeMutablePointer<Float>, adding: Bool
 ) {
     multiplyTile(
         arithmetic, a, aRow: 64 / Arithmetic.unitLength, aStep: 1, b, bStep: 96, count: count, c, cRow: 96,
-        adding: false, factors: nil)
+        adding: adding, factors: nil)
 }
 
-/// The same for further columns of a wide head.
+#if ISA_AVX512 || ISA_AVX512BF16
+/// The same for the second sixteen of a tile's queries alone.
 @inline(never)
-private func scoreTileOntoEarlier<Arithmetic: AttentionArithmetic>(
+private func secondScoreTile<Arithmetic: AttentionArithmetic>(
     _ arithmetic: Arithmetic.Type, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ count: Int,
-    _ c: UnsafeMutablePointer<Float>
+    _ c: UnsafeMutablePointer<Float>, adding: Bool
 ) {
     multiplyTile(
         arithmetic, a, aRow: 64 / Arithmetic.unitLength, aStep: 1, b, bStep: 96, count: count, c, cRow: 96,
-        adding: true, factors: nil)
+        adding: adding, factors: nil, onlySecond: true)
 }
+#endif
 
-/// Sums over keys, the weights being [keys, queries] and the rows of the result queries.
+/// Sums over keys, the weights being [keys, queries] and the rows of the result queries; added to earlier sums, or to these
+/// multiplied by factors.
 @inline(never)
 private func tileOverKeys<Arithmetic: AttentionArithmetic>(
     _ arithmetic: Arithmetic.Type, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ count: Int,
-    _ c: UnsafeMutablePointer<Float>
-) {
-    multiplyTile(arithmetic, a, aRow: 1, aStep: 96, b, bStep: 64, count: count, c, cRow: 64, adding: true, factors: nil)
-}
-
-@inline(never)
-private func tileOverKeysWithFactors<Arithmetic: AttentionArithmetic>(
-    _ arithmetic: Arithmetic.Type, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ count: Int,
-    _ c: UnsafeMutablePointer<Float>,
-    _ factors: UnsafePointer<Float>
+    _ c: UnsafeMutablePointer<Float>, adding: Bool, factors: UnsafePointer<Float>?
 ) {
     multiplyTile(
-        arithmetic, a, aRow: 1, aStep: 96, b, bStep: 64, count: count, c, cRow: 64, adding: true, factors: factors)
+        arithmetic, a, aRow: 1, aStep: 96, b, bStep: 64, count: count, c, cRow: 64, adding: adding, factors: factors)
 }
 
 /// Sums over queries, the weights being [keys, queries] and the rows of the result keys.
 @inline(never)
 private func tileOverQueries<Arithmetic: AttentionArithmetic>(
     _ arithmetic: Arithmetic.Type, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ count: Int,
-    _ c: UnsafeMutablePointer<Float>
+    _ c: UnsafeMutablePointer<Float>, adding: Bool
 ) {
     multiplyTile(
         arithmetic, a, aRow: 96 / Arithmetic.unitLength, aStep: 1, b, bStep: 64, count: count, c, cRow: 64,
-        adding: true, factors: nil)
+        adding: adding, factors: nil)
 }
 
 // MARK: - Products of blocks
@@ -150,44 +152,56 @@ private func units<Arithmetic: AttentionArithmetic>(_ arithmetic: Arithmetic.Typ
     (count &+ Arithmetic.unitLength &- 1) / Arithmetic.unitLength
 }
 
-/// scores [keys, queries] = keys' rows times the transposed queries, tile by tile; tiles that lie wholly above the
-/// diagonal are left as they are.
+/// scores [keys, queries] = keys' rows times the transposed queries for the queries of a strip, tile by tile. Tiles that lie
+/// wholly above the diagonal are left as they are, and so is the first half of a tile if no query of it sees a key.
 ///
-/// - Parameter diagonal: first query position minus first key position: key k is visible to query q up to k <= q + diagonal.
-func scoreBlock<Arithmetic: AttentionArithmetic>(
-    _ arithmetic: Arithmetic.Type, keys: UnsafePointer<Float>, keyCount: Int, queries: UnsafePointer<Float>,
-    queryCount: Int, width: Int,
-    diagonal: Int, into scores: UnsafeMutablePointer<Float>
+/// - Parameters:
+///   - query: the strip's first query.
+///   - diagonal: first query position minus first key position: key k is visible to query q up to k <= q + diagonal.
+///   - eachTile: called after each tile.
+@inline(__always)
+func scoreStrip<Arithmetic: AttentionArithmetic>(
+    _ arithmetic: Arithmetic.Type, keys: UnsafePointer<Float>, keyCount: Int, queries: UnsafePointer<Float>, query: Int,
+    width: Int, diagonal: Int, into scores: UnsafeMutablePointer<Float>, eachTile: () -> Void
 ) {
-    var query = 0
-    while query < queryCount {
+    var lane = query
+    while lane < query &+ queryStrip {
+        let end = min(keyCount, lane &+ tileColumns &+ diagonal)
         var key = 0
-        while key < keyCount && key <= query &+ tileColumns &- 1 &+ diagonal {
-            let target = scores + (key &* queryBlock &+ query)
+        while key < end {
+            let target = scores + (key &* queryBlock &+ lane)
             var column = 0
             while column < width {
                 let a = keys + (column &* keyBlock &+ key &* columnBlock) / Arithmetic.unitLength
-                let b = queries + (column / Arithmetic.unitLength &* queryBlock &+ query)
+                let b = queries + (column / Arithmetic.unitLength &* queryBlock &+ lane)
                 let count = units(Arithmetic.self, min(columnBlock, width &- column))
-                if column == 0 {
-                    scoreTile(arithmetic, a, b, count, target)
+                #if ISA_AVX512 || ISA_AVX512BF16
+                if key >= lane &+ 16 &+ diagonal {
+                    secondScoreTile(arithmetic, a, b, count, target, adding: column > 0)
                 } else {
-                    scoreTileOntoEarlier(arithmetic, a, b, count, target)
+                    scoreTile(arithmetic, a, b, count, target, adding: column > 0)
                 }
+                #else
+                scoreTile(arithmetic, a, b, count, target, adding: column > 0)
+                #endif
                 column &+= columnBlock
             }
+            eachTile()
             key &+= tileRows
         }
-        query &+= tileColumns
+        lane &+= tileColumns
     }
 }
 
 /// sums [queries, width] = factors * sums + weightsᵀ values, the weights being those over keys. Where no key is visible
 /// to any row of a tile, its sums stay: their factor is 1.
+///
+/// - Parameter adding: false for the first block of keys of the queries: sums = weightsᵀ values. It does not lie behind the
+///   first query, so that every tile has a key in it.
 func accumulateOverKeys<Arithmetic: AttentionArithmetic>(
     _ arithmetic: Arithmetic.Type, weights: UnsafePointer<Float>, values: UnsafePointer<Float>, keyCount: Int,
-    queryCount: Int, width: Int,
-    diagonal: Int, factors: UnsafePointer<Float>?, into sums: UnsafeMutablePointer<Float>
+    queryCount: Int, width: Int, diagonal: Int, factors: UnsafePointer<Float>?, adding: Bool,
+    into sums: UnsafeMutablePointer<Float>
 ) {
     var query = 0
     while query < queryCount {
@@ -199,11 +213,8 @@ func accumulateOverKeys<Arithmetic: AttentionArithmetic>(
                 let outer = column &- within
                 let b = values + (outer &* keyBlock / Arithmetic.unitLength &+ within)
                 let c = sums + (outer &* queryBlock &+ query &* columnBlock &+ within)
-                if let factors {
-                    tileOverKeysWithFactors(arithmetic, weights + query, b, count, c, factors + query)
-                } else {
-                    tileOverKeys(arithmetic, weights + query, b, count, c)
-                }
+                tileOverKeys(
+                    arithmetic, weights + query, b, count, c, adding: adding, factors: factors.map { $0 + query })
                 column &+= tileColumns
             }
         }
@@ -211,13 +222,11 @@ func accumulateOverKeys<Arithmetic: AttentionArithmetic>(
     }
 }
 
-/// sums [keys, width] += weights rows [queries, width], the weights being those over queries; queries that see no key of a tile are left out.
-///
-/// - Parameter sumRows: rows of the block of sums, see `copyToBlock`.
+/// sums [keys, width] += weights rows [queries, width], the weights being those over queries; queries that see no key of a
+/// tile are left out. Without `adding`, for the first queries that come to the keys: sums = weights rows.
 func accumulateOverQueries<Arithmetic: AttentionArithmetic>(
     _ arithmetic: Arithmetic.Type, weights: UnsafePointer<Float>, rows: UnsafePointer<Float>, keyCount: Int,
-    queryCount: Int, width: Int,
-    diagonal: Int, into sums: UnsafeMutablePointer<Float>, sumRows: Int
+    queryCount: Int, width: Int, diagonal: Int, adding: Bool, into sums: UnsafeMutablePointer<Float>
 ) {
     var key = 0
     while key < keyCount {
@@ -231,37 +240,10 @@ func accumulateOverQueries<Arithmetic: AttentionArithmetic>(
                     arithmetic, weights + (key &* queryBlock &+ firstQuery) / Arithmetic.unitLength,
                     rows + ((outer &* queryBlock &+ firstQuery &* columnBlock) / Arithmetic.unitLength &+ within),
                     units(Arithmetic.self, queryCount &- firstQuery),
-                    sums + (outer &* sumRows &+ key &* columnBlock &+ within))
+                    sums + (outer &* keyBlock &+ key &* columnBlock &+ within), adding: adding)
                 column &+= tileColumns
             }
         }
         key &+= tileRows
     }
 }
-
-// MARK: - Visibility
-
-/// Which of sixteen queries see a key: key <= query and query < key + window.
-///
-/// - Parameter queries: positions of the queries, counted from the first key of the block.
-@inline(__always)
-func visibility(queries: SIMD16<Int32>, key: Int, window: Int32) -> SIMD16<Int32> {
-    let key = Int32(truncatingIfNeeded: key)
-    let isPast = qv_less_or_equal_integers(qv_splat_integer(key), queries)
-    let isNear = qv_less_or_equal_integers(queries, qv_splat_integer(key &+ (window &- 1)))
-    return isPast & isNear
-}
-
-/// Whether all sixteen queries from `query` on see every key of the block.
-@inline(__always)
-func seesWholeBlock(query: Int, diagonal: Int, keyCount: Int, window: Int) -> Bool {
-    keyCount &- 1 <= query &+ diagonal && query &+ diagonal &+ 15 < window
-}
-
-/// A window as a 32-bit number that cannot overflow when added to a position inside a block.
-@inline(__always)
-func clampedWindow(_ window: Int64) -> Int { min(Int(window), 1 << 29) }
-
-/// cap * tanh(score / cap).
-@inline(__always)
-func softCapped(_ scores: Lanes, cap: Lanes) -> Lanes { cap * hyperbolicTangent(scores / cap) }

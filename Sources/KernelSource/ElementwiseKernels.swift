@@ -29,19 +29,7 @@ package func fillElementwiseKernels(_ table: UnsafeMutablePointer<qk_elementwise
     table.pointee.adamw = adamW
     table.pointee.cross_entropy = crossEntropy
     table.pointee.softmax_part = softmaxPart
-    table.pointee.attention_forward = { task in
-        #if ISA_AVX512BF16
-        if task.pointee.bfloat16 != 0 { return attentionForward(BFloat16Arithmetic.self, task) }
-        #endif
-        attentionForward(Float32Arithmetic.self, task)
-    }
-    table.pointee.attention_backward = { task in
-        #if ISA_AVX512BF16
-        if task.pointee.bfloat16 != 0 { return attentionBackward(BFloat16Arithmetic.self, task) }
-        #endif
-        attentionBackward(Float32Arithmetic.self, task)
-    }
-    table.pointee.attention_add_gradients = addAttentionGradients
+    fillAttentionKernels(table)
     table.pointee.attention_decode = attentionDecode
     table.pointee.attention_join = attentionJoin
 }

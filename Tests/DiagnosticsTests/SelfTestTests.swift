@@ -57,15 +57,15 @@ import Testing
             }
         },
         Damage(testDescription: "attention") { table in
-            table.elementwise.attention_forward = { task in
-                right.elementwise.attention_forward(task)
+            table.elementwise.attention_forward_end = { task in
+                right.elementwise.attention_forward_end(task)
                 task.pointee.out[0] += 0.01
             }
         },
         Damage(testDescription: "gradient of attention") { table in
-            table.elementwise.attention_add_gradients = { task, isFirst in
-                right.elementwise.attention_add_gradients(task, isFirst)
-                task.pointee.d_k[1] += 0.01
+            table.elementwise.attention_unpack_sums = { sums, rows, width, dK, dKStride, dV, dVStride in
+                right.elementwise.attention_unpack_sums(sums, rows, width, dK, dKStride, dV, dVStride)
+                dK[1] += 0.01
             }
         },
         Damage(testDescription: "attention over a cache") { table in

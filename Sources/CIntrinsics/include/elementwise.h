@@ -60,26 +60,40 @@ typedef struct {
 /// Blocks of attention. Queries are lanes, keys are rows of the score block; both are multiples of every tile's sides.
 enum {
     QK_ATTENTION_QUERIES = 96,
-    QK_ATTENTION_KEYS = 48,
+    QK_ATTENTION_KEYS = 96,
     /// Columns of the head that lie together in a copied block: rows are this many floats apart.
     QK_ATTENTION_COLUMNS = 64,
     /// Keys of one partial result of decoding.
     QK_ATTENTION_DECODE_KEYS = 128
 };
 
-/// A block of at most QK_ATTENTION_QUERIES query rows of one head against the keys of one sequence.
-///
-/// Pointers point to the head's first column. Rows are strides (in floats) apart.
+/// Keys and values of one head, at most QK_ATTENTION_KEYS rows, to be laid out as the products of attention want them.
 typedef struct {
-    const float *q;
+    /// The first row and the head's first column; rows are strides (in floats) apart.
     const float *k;
     const float *v;
+    int64_t k_stride, v_stride;
+    int64_t rows;
+    int64_t head_width;
+    /// Whether operands of products are rounded to bfloat16 (only where the instruction set has it).
+    int32_t bfloat16;
+    /// Whether they are for the backward rather than the forward.
+    int32_t backward;
+    /// Out: `qk_attention_packed_keys` floats.
+    float *packed;
+} qk_attention_keys;
+
+/// At most QK_ATTENTION_QUERIES query rows of one head, whose keys come block after block.
+///
+/// Pointers point to the first row and the head's first column. Rows are strides (in floats) apart.
+typedef struct {
+    const float *q;
     float *out;
     /// One float for each row, or null.
     float *_Nullable log_sum_exp;
-    int64_t q_stride, k_stride, v_stride, out_stride;
+    int64_t q_stride, out_stride;
     int64_t rows;
-    /// Position of the first query row; keys have positions from 0 and reach at least to the last query's.
+    /// Position of the first query row; keys have positions from 0.
     int64_t first_position;
     int64_t head_width;
     /// A query sees this many keys, itself included; at least 1.
@@ -87,31 +101,31 @@ typedef struct {
     float scale;
     /// Scores become cap * tanh(score / cap); 0 for none.
     float soft_cap;
-    /// Whether operands of products are rounded to bfloat16 (only where the instruction set has it).
     int32_t bfloat16;
+    /// Rows that come next, to be fetched while products run: their number, 0 for none, and how far they stand, in rows and
+    /// columns, behind these.
+    int64_t next_count, next_row, next_column;
+    /// `qk_attention_forward_scratch` floats, kept from the beginning to the end.
     float *scratch;
 } qk_attention_forward;
 
-/// Some query rows of one sequence for one query head. Pointers point to the sequence's first row and the head's first
-/// column.
+/// The same for the gradients.
 typedef struct {
     const float *q;
-    const float *k;
-    const float *v;
     const float *out;
     const float *d_out;
     const float *log_sum_exp;
     float *d_q;
-    float *d_k;
-    float *d_v;
-    int64_t q_stride, k_stride, v_stride, out_stride, d_out_stride, d_q_stride, d_k_stride, d_v_stride;
-    /// The query rows.
-    int64_t first_query, query_count;
+    int64_t q_stride, out_stride, d_out_stride, d_q_stride;
+    int64_t rows;
+    int64_t first_position;
     int64_t head_width;
     int64_t window;
     float scale;
     float soft_cap;
     int32_t bfloat16;
+    int64_t next_count, next_row, next_column;
+    /// `qk_attention_backward_scratch` floats, kept from the beginning to the end.
     float *scratch;
 } qk_attention_backward;
 
@@ -202,12 +216,22 @@ typedef struct {
     /// is not 0 times the slope of the cap as above. Returns what sums over the earlier parts are to be multiplied with.
     float (*_Null_unspecified softmax_part)(float *logits, int64_t count, qk_running_softmax *state, float soft_cap);
 
-    void (*_Null_unspecified attention_forward)(const qk_attention_forward *task);
-    /// dQ of the rows; what they contribute to dK and dV stays in the scratch.
-    void (*_Null_unspecified attention_backward)(const qk_attention_backward *task);
-    /// Adds what `attention_backward` left in the scratch to dK and dV. If it is the first to do so, it overwrites them
-    /// instead, from row 0 up to the last of its queries.
-    void (*_Null_unspecified attention_add_gradients)(const qk_attention_backward *task, int32_t is_first);
+    void (*_Null_unspecified attention_pack_keys)(const qk_attention_keys *keys);
+    /// Forward of some query rows: begin, then each block of keys that one of them sees, in order, then end. `first_key`,
+    /// a multiple of QK_ATTENTION_KEYS, is the position of the block's first key.
+    void (*_Null_unspecified attention_forward_begin)(const qk_attention_forward *task);
+    void (*_Null_unspecified attention_forward_keys)(const qk_attention_forward *task, int64_t first_key, const float *packed);
+    void (*_Null_unspecified attention_forward_end)(const qk_attention_forward *task);
+    /// Backward of some query rows likewise; behind each block of keys, what they contribute to dK and dV of the block is
+    /// added to its sums, `qk_attention_sums` floats, or begins them.
+    void (*_Null_unspecified attention_backward_begin)(const qk_attention_backward *task);
+    void (*_Null_unspecified attention_backward_keys)(const qk_attention_backward *task, int64_t first_key, const float *packed);
+    void (*_Null_unspecified attention_backward_sums)(const qk_attention_backward *task, int64_t first_key, float *sums,
+                                                      int32_t begins);
+    void (*_Null_unspecified attention_backward_end)(const qk_attention_backward *task);
+    /// Brings the sums of a block of `rows` keys to dK and dV.
+    void (*_Null_unspecified attention_unpack_sums)(const float *sums, int64_t rows, int64_t head_width, float *d_k,
+                                                    int64_t d_k_stride, float *d_v, int64_t d_v_stride);
     void (*_Null_unspecified attention_decode)(const qk_attention_decode *task);
     /// Joins `count` partial results of one head, `stride` floats apart, into out [head_width].
     void (*_Null_unspecified attention_join)(const float *partials, int64_t count, int64_t stride, int64_t head_width, float *out);
@@ -217,20 +241,28 @@ QK_INLINE int64_t qk_attention_padded_width(int64_t head_width) {
     return (head_width + QK_ATTENTION_COLUMNS - 1) / QK_ATTENTION_COLUMNS * QK_ATTENTION_COLUMNS;
 }
 
-/// Floats of scratch that attention_forward needs: Q transposed, O, K, V, the scores, three statistics, packed weights.
+/// Floats of a packed block of keys: K and V, and where units have two elements the backward's K once more.
+QK_INLINE int64_t qk_attention_packed_keys(int64_t head_width, int32_t bfloat16, int32_t backward) {
+    int64_t block = qk_attention_padded_width(head_width) * QK_ATTENTION_KEYS;
+    return bfloat16 ? (backward ? block * 3 / 2 : block) : 2 * block;
+}
+
+/// Floats of the sums of a block of keys: dK and dV.
+QK_INLINE int64_t qk_attention_sums(int64_t head_width) {
+    return 2 * qk_attention_padded_width(head_width) * QK_ATTENTION_KEYS;
+}
+
+/// Floats of scratch of attention's forward: Q transposed, O, the scores, three statistics, packed weights.
 QK_INLINE int64_t qk_attention_forward_scratch(int64_t head_width) {
-    int64_t width = qk_attention_padded_width(head_width);
-    return (2 * QK_ATTENTION_QUERIES + 2 * QK_ATTENTION_KEYS) * width +
+    return 2 * QK_ATTENTION_QUERIES * qk_attention_padded_width(head_width) +
            QK_ATTENTION_QUERIES * QK_ATTENTION_KEYS * 3 / 2 + 3 * QK_ATTENTION_QUERIES;
 }
 
-/// Floats of scratch that attention_backward needs: Q and dO, each also transposed, dQ; K, V; probabilities and their
-/// gradients; two statistics; packed weights; dK and dV of the whole sequence.
-QK_INLINE int64_t qk_attention_backward_scratch(int64_t head_width, int64_t rows) {
-    int64_t width = qk_attention_padded_width(head_width);
-    int64_t padded_rows = (rows + QK_ATTENTION_KEYS - 1) / QK_ATTENTION_KEYS * QK_ATTENTION_KEYS;
-    return (5 * QK_ATTENTION_QUERIES + 2 * QK_ATTENTION_KEYS + 2 * padded_rows) * width +
-           QK_ATTENTION_QUERIES * QK_ATTENTION_KEYS * 5 / 2 + 2 * QK_ATTENTION_QUERIES;
+/// Floats of scratch of attention's backward: Q and dO, each also transposed, dQ; scores and dP, which become probabilities
+/// and gradients; these packed, the gradients twice; two statistics.
+QK_INLINE int64_t qk_attention_backward_scratch(int64_t head_width) {
+    return 5 * QK_ATTENTION_QUERIES * qk_attention_padded_width(head_width) +
+           QK_ATTENTION_QUERIES * QK_ATTENTION_KEYS * 7 / 2 + 2 * QK_ATTENTION_QUERIES;
 }
 
 #pragma clang assume_nonnull end

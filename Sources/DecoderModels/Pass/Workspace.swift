@@ -52,7 +52,8 @@ struct Workspace {
             context.productScratchByteCount(
                 rows: headRows, dimension: head?.packedLength ?? shape.width))
         if let shape = model.blocks.first?.attention {
-            bytes = max(bytes, context.attentionForwardScratchByteCount(shape))
+            bytes = max(bytes, context.attentionForwardScratchByteCount(shape, longestSegment: largestSequence))
+            bytes = max(bytes, context.attentionPrefillScratchByteCount(shape))
             bytes = max(bytes, context.attentionDecodeScratchByteCount(shape, length: cacheLength))
             if training {
                 bytes = max(bytes, context.attentionBackwardScratchByteCount(shape, longestSegment: largestSequence))

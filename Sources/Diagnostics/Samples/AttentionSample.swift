@@ -40,7 +40,7 @@ package final class AttentionSample {
             dV: SampleMatrix(rows: rows, columns: shape.keyValueColumns))
         let longest = segments.map { Int($0.count) }.max() ?? 0
         let byteCount = max(
-            context.attentionForwardScratchByteCount(shape),
+            context.attentionForwardScratchByteCount(shape, longestSegment: longest),
             context.attentionBackwardScratchByteCount(shape, longestSegment: longest))
         // NaN: whatever was in the scratch before must not matter.
         let scratch = SampleBuffer<Float>(repeating: .nan, count: byteCount / 4)

@@ -8,7 +8,7 @@ extension ComputeContext {
     /// - Parameters:
     ///   - q: [n, H * D]; `out` likewise.
     ///   - keys: [at least firstPosition + n, K * D], row p being position p; `values` likewise.
-    ///   - scratch: at least `attentionForwardScratchByteCount`.
+    ///   - scratch: at least `attentionPrefillScratchByteCount`.
     package func attentionPrefill(
         q: FloatMatrix, firstPosition: Int, keys: FloatMatrix, values: FloatMatrix, shape: AttentionShape,
         into out: FloatMatrix, scratch: UnsafeMutableRawBufferPointer
@@ -17,25 +17,33 @@ extension ComputeContext {
         guard firstPosition >= 0, firstPosition + q.rows <= min(keys.rows, values.rows), q.rows == out.rows else {
             fatalError("\(q.rows) rows from position \(firstPosition) on need as many keys, the cache has \(keys.rows)")
         }
-        let block = Int(QK_ATTENTION_QUERIES)
+        let (block, keyBlock) = (Int(QK_ATTENTION_QUERIES), Int(QK_ATTENTION_KEYS))
         let table = kernels.elementwise
         let blocks = (q.rows + block - 1) / block
+        let memory = AttentionMemory(shape, computeType, backward: false)
         forEachTask(
-            "attention, forward", blocks * shape.queryHeads, scratch: scratch,
-            byteCount: attentionForwardPieceByteCount(shape)
+            "attention, forward", blocks * shape.queryHeads, scratch: scratch, byteCount: memory.byteCount(keys: 1)
         ) { task, scratch in
             let row = (blocks - 1 - task / shape.queryHeads) * block
-            let head = task % shape.queryHeads
-            let column = head / shape.groupSize * shape.headWidth
-            var parameters = qk_attention_forward(
-                q: q.row(row) + head * shape.headWidth, k: keys.base + column, v: values.base + column,
-                out: out.row(row) + head * shape.headWidth, log_sum_exp: nil, q_stride: Int64(q.stride),
-                k_stride: Int64(keys.stride), v_stride: Int64(values.stride), out_stride: Int64(out.stride),
-                rows: Int64(min(block, q.rows - row)), first_position: Int64(firstPosition + row),
-                head_width: Int64(shape.headWidth), window: shape.windowOrEnd, scale: shape.scale,
-                soft_cap: shape.softCapOrZero,
-                bfloat16: computeType == .bfloat16 ? 1 : 0, scratch: scratch.assumingMemoryBound(to: Float.self))
-            table.attention_forward(&parameters)
+            let queries = shape.columns(ofHead: task % shape.queryHeads)
+            let column = shape.columns(ofHead: task % shape.queryHeads / shape.groupSize)
+            let rows = row..<min(row + block, q.rows)
+            let end = firstPosition + rows.upperBound
+            let floats = scratch.assumingMemoryBound(to: Float.self)
+            let packed = floats + memory.turnCount
+            var turn = forwardTurn(
+                shape, q: q.rows(rows).columns(queries), out: out.rows(rows).columns(queries), logSumExp: nil,
+                firstPosition: firstPosition + row, next: (0, 0, 0), scratch: floats)
+            table.attention_forward_begin(&turn)
+            let firstSeen = max(0, firstPosition + row - (shape.window ?? end) + 1)
+            for first in stride(from: firstSeen / keyBlock * keyBlock, to: end, by: keyBlock) {
+                let positions = first..<min(first + keyBlock, end)
+                packKeys(
+                    keys.rows(positions).columns(column), values.rows(positions).columns(column), backward: false,
+                    into: packed)
+                table.attention_forward_keys(&turn, Int64(first), packed)
+            }
+            table.attention_forward_end(&turn)
         }
     }
 

@@ -53,29 +53,52 @@ package struct AttentionShape: Sendable, Equatable {
     /// K * D, columns of k and v.
     package var keyValueColumns: Int { keyValueHeads * headWidth }
 
+    /// Columns of a query head in queries, or of a key/value head in keys and values.
+    func columns(ofHead head: Int) -> Range<Int> { head * headWidth..<(head + 1) * headWidth }
+
     var windowOrEnd: Int64 { window.map(Int64.init) ?? Int64.max }
     var softCapOrZero: Float { softCap ?? 0 }
 }
 
+/// Where a thread's part of the scratch holds what: first what its turn keeps, then what the turns of the line that it has
+/// opened share, block of keys after block of keys. Counts are of floats.
+struct AttentionMemory: Sendable {
+    /// What a turn keeps.
+    let turnCount: Int
+    /// Packed keys and values of a block, with the sums of its gradients behind them.
+    let packedCount: Int
+    let blockCount: Int
+
+    init(_ shape: AttentionShape, _ computeType: ComputeType, backward: Bool) {
+        func whole(_ count: Int64) -> Int { (Int(count) + 15) & ~15 }
+        let width = Int64(shape.headWidth)
+        turnCount = whole(backward ? qk_attention_backward_scratch(width) : qk_attention_forward_scratch(width))
+        packedCount = whole(
+            qk_attention_packed_keys(width, computeType == .bfloat16 ? 1 : 0, backward ? 1 : 0))
+        blockCount = packedCount + (backward ? whole(qk_attention_sums(width)) : 0)
+    }
+
+    /// Bytes of one thread for lines of `keys` keys.
+    func byteCount(keys: Int) -> Int {
+        (turnCount + (keys + Int(QK_ATTENTION_KEYS) - 1) / Int(QK_ATTENTION_KEYS) * blockCount) * 4
+    }
+}
+
 extension ComputeContext {
-    /// Bytes of scratch of one thread in `attentionForward` and `attentionPrefill`, a multiple of 64.
-    func attentionForwardPieceByteCount(_ shape: AttentionShape) -> Int {
-        (Int(qk_attention_forward_scratch(Int64(shape.headWidth))) * 4 + 63) & ~63
+    /// Bytes of scratch that `attentionForward` needs: for each thread some blocks, and keys and values of one head of the
+    /// longest segment.
+    package func attentionForwardScratchByteCount(_ shape: AttentionShape, longestSegment: Int) -> Int {
+        AttentionMemory(shape, computeType, backward: false).byteCount(keys: longestSegment) * pool.threadCount
     }
 
-    /// Bytes of scratch that `attentionForward` and `attentionPrefill` need: about 160 KB a thread for heads of 128.
-    package func attentionForwardScratchByteCount(_ shape: AttentionShape) -> Int {
-        attentionForwardPieceByteCount(shape) * pool.threadCount
+    /// Bytes of scratch that `attentionPrefill` needs: about 300 KB a thread for heads of 128.
+    package func attentionPrefillScratchByteCount(_ shape: AttentionShape) -> Int {
+        attentionForwardScratchByteCount(shape, longestSegment: 1)
     }
 
-    /// Bytes of scratch of one thread in `attentionBackward`.
-    func attentionBackwardPieceByteCount(_ shape: AttentionShape, longestSegment: Int) -> Int {
-        (Int(qk_attention_backward_scratch(Int64(shape.headWidth), Int64(longestSegment))) * 4 + 63) & ~63
-    }
-
-    /// Bytes of scratch that `attentionBackward` needs: for each thread some blocks, and dK and dV of one head of the
-    /// longest sequence.
+    /// Bytes of scratch that `attentionBackward` needs: for each thread some blocks, and keys and values of one head of the
+    /// longest segment, with their gradients.
     package func attentionBackwardScratchByteCount(_ shape: AttentionShape, longestSegment: Int) -> Int {
-        attentionBackwardPieceByteCount(shape, longestSegment: longestSegment) * pool.threadCount
+        AttentionMemory(shape, computeType, backward: true).byteCount(keys: longestSegment) * pool.threadCount
     }
 }

@@ -1,4 +1,5 @@
 import Diagnostics
+import Glibc
 import Kernels
 import Tensors
 import Testing
@@ -8,6 +9,10 @@ private let outputTolerance = 1e-5
 private let gradientTolerance = 2e-5
 /// Under bfloat16: scores of a few units from operands rounded to 2^-9, probabilities and their gradients rounded as much.
 private let narrowTolerance = 2e-2
+
+/// Relative: the polynomial and its roundings; and the rounding of x * log2(e), where it is not fused, by |x|.
+private let weightTolerance = 4e-7
+private let weightSlope = 8e-8
 
 /// Every computation type of every instruction set of this machine.
 private func allContexts(threads: Int = 2) -> [ComputeContext] {
@@ -33,6 +38,8 @@ extension AttentionCase: CustomTestStringConvertible {
         AttentionCase([49, 145], heads: 4, keyValueHeads: 1, width: 80, softCap: 2),
         AttentionCase([150], heads: 2, keyValueHeads: 2, width: 130, window: 7, softCap: 5),
         AttentionCase([250, 3], heads: 2, keyValueHeads: 1, width: 32, window: 100),
+        AttentionCase([310], heads: 6, keyValueHeads: 2, width: 24, window: 130),
+        AttentionCase([289], heads: 2, keyValueHeads: 2, width: 96, softCap: 3),
     ]
 }
 
@@ -102,18 +109,76 @@ struct AttentionTests {
             let whole = results(1)
             for threads in [2, 3] {
                 let other = results(threads)
-                for (one, two) in zip(whole.all, other.all) { #expect(one.bits == two.bits) }
-                #expect(whole.logSumExp.bits == other.logSumExp.bits)
+                for (one, two) in zip(whole.all + [whole.logSumExp], other.all + [other.logSumExp]) {
+                    let isSame = one.bits == two.bits
+                    #expect(isSame)
+                }
             }
             for segment in example.segments {
                 let alone = results(2, [segment])
                 let rows = Int(segment.start)..<Int(segment.start + segment.count)
                 for (one, two) in zip(whole.all, alone.all) {
-                    #expect(one.bits(rows: rows) == two.bits(rows: rows))
+                    let isSame = one.bits(rows: rows) == two.bits(rows: rows)
+                    #expect(isSame)
                     let others = (0..<example.rows).filter { !rows.contains($0) }
                     #expect(others.allSatisfy { two[$0, 0] == Double(SampleMatrix.mark) })
                 }
             }
+        }
+    }
+
+    @Test("Threads that take turns at one head give the bits of one thread", arguments: [nil, 150])
+    func oneLine(window: Int?) {
+        let example = AttentionCase([410], heads: 5, keyValueHeads: 1, width: 16, window: window)
+        let fixture = AttentionSample(example)
+        for context in allContexts() {
+            func bits(_ threads: Int) -> [[UInt32]] {
+                fixture.results(
+                    ComputeContext(
+                        kernels: context.kernels, pool: WorkerPool(threadCount: threads),
+                        computeType: context.computeType)
+                ).all.map(\.bits)
+            }
+            let alone = bits(1)
+            for threads in [2, 3, 7] {
+                for _ in 0..<4 {
+                    let isSame = bits(threads) == alone
+                    #expect(isSame)
+                }
+            }
+        }
+    }
+
+    @Test("A weight is exact to the last bits, down to where it vanishes")
+    func weights() {
+        // Two keys with the scores 0 and x, and the values 0 and 1: e^x / (1 + e^x).
+        let shape = AttentionShape(queryHeads: 1, keyValueHeads: 1, headWidth: 1, scale: 1)
+        let segments = [Segment(start: 0, count: 2)]
+        let (q, k) = (SampleMatrix(rows: 2, columns: 1), SampleMatrix(rows: 2, columns: 1))
+        let (v, out) = (SampleMatrix(rows: 2, columns: 1), SampleMatrix(rows: 2, columns: 1))
+        for (matrix, values) in [(q, [1, 1]), (k, [0, 0]), (v, [0, 1])] as [(SampleMatrix, [Float])] {
+            for row in 0..<2 { matrix.matrix.row(row)[0] = values[row] }
+        }
+        for context in allContexts(threads: 1) where context.computeType == .float32 {
+            let scratch = SampleBuffer<Float>(
+                repeating: .nan, count: context.attentionForwardScratchByteCount(shape, longestSegment: 2) / 4)
+            var worst = 0.0
+            for step in 0..<2_000 {
+                let x = Float(step) * -0.0503
+                k.matrix.row(1)[0] = x
+                segments.withUnsafeBufferPointer {
+                    context.attentionForward(
+                        q: q.matrix, k: k.matrix, v: v.matrix, segments: $0, shape: shape, into: out.matrix,
+                        logSumExp: nil, scratch: scratch.bytes)
+                }
+                if x < -87.34 {
+                    #expect(out[1, 0] == 0)
+                } else if x > -87.33 {
+                    let exact = exp(Double(x)) / (1 + exp(Double(x)))
+                    worst = max(worst, abs(out[1, 0] / exact - 1) / (weightTolerance - weightSlope * Double(x)))
+                }
+            }
+            #expect(worst < 1)
         }
     }
 
@@ -125,7 +190,7 @@ struct AttentionTests {
             let whole = fixture.results(context).out
             let out = SampleMatrix(rows: 230, columns: example.shape.queryColumns)
             let scratch = SampleBuffer<Float>(
-                repeating: .nan, count: context.attentionForwardScratchByteCount(example.shape) / 4)
+                repeating: .nan, count: context.attentionPrefillScratchByteCount(example.shape) / 4)
             for (first, end) in [(0, 1), (1, 60), (60, 200), (200, 230)] {
                 context.attentionPrefill(
                     q: fixture.q.matrix.rows(first..<end), firstPosition: first, keys: fixture.k.matrix,
