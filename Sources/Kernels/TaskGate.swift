@@ -20,14 +20,17 @@ final class TaskGate: Sendable {
     }
 
     /// Returns when the gate is open.
-    func wait() {
-        while true {
-            for _ in 0..<256 {
-                if unfinished.load(ordering: .acquiring) == 0 { return }
-                csystem_pause()
-            }
-            // The thread may have lost its processor.
-            sched_yield()
-        }
+    func wait() { spinUntil { unfinished.load(ordering: .acquiring) == 0 } }
+}
+
+/// Waits, inside a task, for what a thread that runs will do soon.
+@inline(__always)
+func spinUntil(_ condition: () -> Bool) {
+    var spins = 0
+    while !condition() {
+        csystem_pause()
+        spins += 1
+        // Whoever is waited for may need this processor.
+        if spins & 1023 == 0 { sched_yield() }
     }
 }

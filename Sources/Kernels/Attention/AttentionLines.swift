@@ -1,5 +1,3 @@
-internal import CSystem
-internal import Glibc
 internal import Synchronization
 
 /// Turns of several lines, to be taken by several threads. The turns of a line are taken in order, not necessarily one after
@@ -55,7 +53,7 @@ final class AttentionLines: Sendable {
         for line in turnCounts.indices {
             // Every line has a thread by now, which says so at once.
             let thread = owner(line)
-            wait(until: { thread.pointee.load(ordering: .acquiring) >= 0 })
+            spinUntil { thread.pointee.load(ordering: .acquiring) >= 0 }
             if takeTurn(line, thread.pointee.load(ordering: .acquiring), body) { return }
         }
     }
@@ -71,17 +69,7 @@ final class AttentionLines: Sendable {
     /// Waits until `steps` steps have been done at a block of the line that `owner` has opened.
     func wait(_ steps: Int, at block: Int, owner: Int) {
         let count = count(owner, block)
-        wait(until: { count.pointee.load(ordering: .acquiring) >= steps })
-    }
-
-    private func wait(until condition: () -> Bool) {
-        var spins = 0
-        while !condition() {
-            csystem_pause()
-            spins += 1
-            // Whoever is waited for may need this processor.
-            if spins & 1023 == 0 { sched_yield() }
-        }
+        spinUntil { count.pointee.load(ordering: .acquiring) >= steps }
     }
 
     /// Says that `steps` steps have been done at a block.
