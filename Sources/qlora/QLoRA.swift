@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import System
 
 /// The program: a verb for each job. A new verb is one file and one line in `subcommands`.
 @main
@@ -31,6 +32,23 @@ struct QLoRA: ParsableCommand {
 
     @Flag(name: [.customShort("v"), .customLong("version")], help: "Print the version and exit.")
     var printsVersion = false
+
+    static func main() {
+        do {
+            let invocation: Invocation
+            var command: any ParsableCommand
+            do {
+                invocation = try Invocation(Array(CommandLine.arguments.dropFirst()))
+                command = try invocation.parse()
+            } catch let failure as Failure {
+                Console.bootstrapLogging()
+                try Runner.end(failure, console: Console(isJSON: false, isQuiet: true))
+            }
+            try ConfigurationFile.$inEffect.withValue(invocation.settings) { try command.run() }
+        } catch {
+            exit(withError: error)
+        }
+    }
 
     func run() throws {
         guard printsVersion else { throw CleanExit.helpRequest(self) }

@@ -71,10 +71,11 @@ struct MeasureTests {
         let result = measure(model, directory, ["--formats", "nf4+dq,int4", "--keep-models", "--json"])
         #expect(result.status == 0, "\(result.standardError)")
         let report = try JSONParser.parse(result.standardOutput)
-        #expect(report["kind"]?.string == "measure" && report["version"]?.integer == 1)
+        #expect(report["kind"]?.string == "measure" && report["version"]?.integer == 2)
         #expect(report["model"]?["sha256"]?.string?.count == 64)
         #expect(report["data"]?["scored"]?["supervised_tokens"]?.integer == study["tokens"]?.integer)
-        #expect(report["data"]?["files"]?["rows.jsonl"]?.string?.count == 64)
+        let files = report["data"]?["files"]?.array
+        #expect(files?.map { $0["name"]?.string } == ["rows.jsonl"] && files?[0]["sha256"]?.string?.count == 64)
         let found = try #require(report["rows"]?.array)
         #expect(found.compactMap { $0["format"]?.string } == ["none", "nf4+dq", "int4"])
         #expect(try FileSystem.list(directory.file("study/models")) == ["int4-64", "nf4+dq-64"])

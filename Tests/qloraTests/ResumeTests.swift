@@ -182,6 +182,29 @@ struct ResumeTests {
         #expect(try metrics(directory, "run").filter { $0.contains(#""kind":"step""#) }.count == 6)
     }
 
+    @Test("Files of one name in different folders are two in the record, each with its hash, and the run goes on")
+    func filesOfOneName() throws {
+        let directory = try workspace()
+        try FileSystem.createDirectory(directory.file("more"))
+        directory.write("more/rows.jsonl", "{\"input_ids\":[4,5,6,7]}\n")
+        let arguments = [
+            "train", "--model", Self.model, "--data", directory.file("rows.jsonl"), "--data",
+            directory.file("more/rows.jsonl"), "--eval-data", directory.file("rows.jsonl"), "-o",
+            directory.file("run"), "--max-steps", "2",
+        ]
+        #expect(runQLoRA(arguments: arguments).status == 0)
+        let files = try #require(try FileReader.readJSON(directory.file("run/run.json"))["data"]?.array)
+        #expect(files.map { $0["name"]?.string } == ["rows.jsonl", "rows.jsonl", "rows.jsonl"])
+        #expect(files.map { $0["use"]?.string } == ["training", "training", "evaluation"])
+        let hashes = try ["rows.jsonl", "more/rows.jsonl", "rows.jsonl"].map { try FileDigest.hex(directory.file($0)) }
+        #expect(files.map { $0["sha256"]?.string } == hashes)
+        #expect(runQLoRA(arguments: arguments + ["--resume"]).status == 0)
+        // Another file of that name is another run.
+        directory.write("more/rows.jsonl", "{\"input_ids\":[7,6,5,4]}\n")
+        let changed = runQLoRA(arguments: arguments + ["--resume"])
+        #expect(changed.status == 64 && changed.standardError.contains("the SHA-256 of the data was"))
+    }
+
     @Test("A directory in use is refused with the process, one with other files by their name")
     func occupied() throws {
         let directory = try workspace()

@@ -6,7 +6,7 @@ internal import ModelFiles
 internal import System
 
 /// `qlora measure`: what storing a model in fewer bits saves in memory and costs in accuracy.
-struct Measure: VerbCommand {
+struct Measure: ConfigurableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Measure what fewer bits save in memory and cost in accuracy.",
         discussion: """
@@ -33,7 +33,9 @@ struct Measure: VerbCommand {
     @Option(name: .shortAndLong, help: ArgumentHelp("Directory for the reports.", valueName: "dir"))
     var output: String
 
-    @Flag(help: "Replace the reports in the output directory. (default: refuse one that is not empty)")
+    @Flag(
+        inversion: .prefixedNo, exclusivity: .chooseLast,
+        help: "Replace the reports in the output directory; one that is not empty is refused else.")
     var overwrite = false
 
     @Option(
@@ -76,11 +78,14 @@ struct Measure: VerbCommand {
     @Option(help: ArgumentHelp("Linears that are adapted, as in train.", valueName: "selection"))
     var targets = "all-linear"
 
-    @Flag(help: "Keep the quantized models and the adapters, in DIR/models. (default: remove them)")
+    @Flag(
+        inversion: .prefixedNo, exclusivity: .chooseLast,
+        help: "Keep the quantized models and the adapters, in DIR/models.")
     var keepModels = false
 
     @OptionGroup(title: "Data") var rows: DataOptions
     @OptionGroup(title: "Loop (of the training for ranks above 0)") var loop: LoopOptions
+    @OptionGroup(title: "Configuration file") var file: ConfigurationOptions
     @OptionGroup(title: "Common") var common: CommonOptions
 
     func run(console: Console) throws {

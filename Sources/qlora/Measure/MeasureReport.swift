@@ -14,7 +14,6 @@ struct MeasureReport {
     private let name: String
     private let identity: String
     private let parameterCount: Int
-    private let files: [(String, JSONValue)]
 
     /// Reads the weights and the data once more, for their hashes.
     init(
@@ -29,7 +28,6 @@ struct MeasureReport {
         parameterCount = directory.checkpoint.tensorNames.reduce(0) {
             $0 + (directory.checkpoint.tensor(named: $1)?.elementCount ?? 0)
         }
-        files = data.files.map { ($0.name, .string($0.digest)) }
     }
 
     // MARK: - report.json
@@ -38,7 +36,7 @@ struct MeasureReport {
     var json: JSONValue {
         .object(
             JSONObject([
-                ("kind", .string("measure")), ("version", .integer(1)), ("program", .string("qlora \(QLoRA.version)")),
+                ("kind", .string("measure")), ("version", .integer(2)), ("program", .string("qlora \(QLoRA.version)")),
                 (
                     "model",
                     .object(
@@ -47,7 +45,7 @@ struct MeasureReport {
                             ("parameters", .integer(parameterCount)),
                         ]))
                 ),
-                ("data", .object(JSONObject(data.json + [("files", .object(JSONObject(files)))]))),
+                ("data", .object(JSONObject(data.json + [("files", DataFile.json(data.files))]))),
                 ("options", .object(JSONObject(options))),
                 (
                     "machine",
@@ -284,7 +282,7 @@ struct MeasureReport {
             ("Model", "\(name), SHA-256 \(identity)"),
             (
                 "Rows",
-                files.map { "\($0.0), SHA-256 \($0.1.string ?? "")" }.joined(separator: "; ")
+                data.files.map { "\($0.name), SHA-256 \($0.digest)" }.joined(separator: "; ")
                     + "; at most \(data.length) tokens are seen at once"
             ),
             (

@@ -33,14 +33,14 @@ struct MeasuredData {
             let data = try load(verb.data, trains: false)
             return MeasuredData(
                 scored: data.rows, training: [], length: length, omissions: TrainingData.omissions(data.summary),
-                files: DataFile.all(of: data))
+                files: DataFile.all(of: data, for: .evaluation))
         }
         if !verb.trainData.isEmpty {
             let scored = try load(verb.data, trains: false), training = try load(verb.trainData, trains: true)
             return MeasuredData(
                 scored: scored.rows, training: training.rows, length: length,
                 omissions: TrainingData.omissions(scored.summary) + TrainingData.omissions(training.summary),
-                files: DataFile.all(of: scored) + DataFile.all(of: training))
+                files: DataFile.all(of: scored, for: .evaluation) + DataFile.all(of: training, for: .training))
         }
         let data = try load(verb.data, trains: true)
         let split = try EvaluationSplit(fraction: verb.evalSplit, seed: verb.loop.seed)
@@ -52,7 +52,8 @@ struct MeasuredData {
         }
         return MeasuredData(
             scored: split.evaluation.map { data.rows[$0] }, training: split.training.map { data.rows[$0] },
-            length: length, omissions: TrainingData.omissions(data.summary), files: DataFile.all(of: data))
+            length: length, omissions: TrainingData.omissions(data.summary),
+            files: DataFile.all(of: data, for: .training))
     }
 
     /// Writes rows as other processes read them.

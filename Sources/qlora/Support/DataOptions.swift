@@ -24,7 +24,9 @@ struct DataOptions: ParsableArguments {
     @Option(help: "What of a conversation is supervised: assistant, last (its last message) or all.")
     var trainOn: TrainOn = .assistant
 
-    @Flag(help: "Take prompts and completions as they are, without a chat template. (default: with the model's)")
+    @Flag(
+        inversion: .prefixedNo, exclusivity: .chooseLast,
+        help: "Take prompts and completions as they are, without a chat template.")
     var raw = false
 
     @OptionGroup var chat: ChatTemplateOptions

@@ -30,7 +30,7 @@ enum Runner {
     static func end(_ error: any Error, console: Console) throws -> Never {
         switch error {
         case let failure as Failure:
-            try exit(failure, console: console)
+            try exit(located(failure), console: console)
         case let unusable as UnusableInstructionSet:
             let usable = InstructionSet.supported.map(\.rawValue).joined(separator: ", ")
             try exit(
@@ -45,6 +45,16 @@ enum Runner {
                     .internalError, "an error that this program does not know: \(error)",
                     remedy: "Please report it with the command line that led here"), console: console)
         }
+    }
+
+    /// A failure about an option's value, with the place in the configuration file where that came from there.
+    private static func located(_ failure: Failure) -> Failure {
+        guard failure.kind == .usage, failure.place == Failure.Place(),
+            let setting = ConfigurationFile.inEffect.first(where: { $0.isMeant(by: failure.what) })
+        else { return failure }
+        var located = failure
+        located.place = setting.place
+        return located
     }
 
     private static func exit(_ failure: Failure, console: Console) throws -> Never {

@@ -28,7 +28,8 @@ struct AdapterOptions: ParsableArguments {
             "Layers that are adapted: last:N. (default: all)", valueName: "selection"))
     var layers: String?
 
-    @Flag(help: "Scale by alpha / sqrt(rank) instead (rsLoRA). (default: off)")
+    @Flag(
+        inversion: .prefixedNo, exclusivity: .chooseLast, help: "Scale by alpha / sqrt(rank) instead (rsLoRA).")
     var rslora = false
 
     @Option(

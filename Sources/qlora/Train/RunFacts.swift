@@ -9,13 +9,11 @@ internal import Training
 /// What a run depends on, gathered before its first step: for its records, and to know on resuming whether it is the
 /// same run.
 struct RunFacts {
-    /// Options that change the numbers.
-    let mathematics: JSONObject
-    /// Options that change no result.
-    let conveniences: JSONObject
+    /// All options that make the run, as they are in effect.
+    let options: JSONObject
     let base: JSONObject
-    /// SHA-256 of each data file, by its name without folders.
-    let data: JSONObject
+    /// The data files, each with its SHA-256.
+    let data: JSONValue
     let machine: JSONObject
     let identity: RunIdentity
 
@@ -24,15 +22,7 @@ struct RunFacts {
         _ verb: Train, model: DecoderModel, directory: ModelDirectory, rows: TrainingData, settings: TrainingSettings,
         context: ComputeContext
     ) throws(Failure) {
-        mathematics = Self.mathematics(verb, settings, ChatRecord.options(verb.rows, rows.chatRenderer))
-        conveniences = JSONObject(
-            [
-                ("batch_size", .integer(settings.batchSize)),
-                ("gradient_accumulation", .integer(settings.gradientAccumulation)),
-                ("packing", .bool(settings.packing)),
-                ("eval_every", .integer(settings.evaluateEvery)), ("save_every", .string(verb.saving.saveEvery)),
-                ("keep", .integer(verb.saving.keep)),
-            ] + verb.limits.json)
+        options = RecordedOptions(verb, settings: settings, rows: rows, context: context).json
         let weights = JSONValue.string(try BaseIdentity.sha256(directory))
         base = JSONObject([
             ("name", directory.originalName.map { .string($0) } ?? .null),
@@ -46,9 +36,7 @@ struct RunFacts {
             let bytes = try directory.readCompanion(name)
             inputs.set(name, .string(bytes.withUnsafeBytes { SHA256.hexadecimalDigest(of: $0) }))
         }
-        var files = JSONObject()
-        for file in rows.files { files.set(file.name, .string(file.digest)) }
-        data = files
+        data = DataFile.json(rows.files)
         inputs.set("data", .string(RunIdentity.digest(of: [rows.training, rows.evaluation])))
         let arithmetic: [(String, JSONValue)] = [
             ("instruction_set", .string(context.kernels.instructionSet.rawValue)),
@@ -61,17 +49,11 @@ struct RunFacts {
                 ("threads", .integer(context.pool.threadCount)),
             ] + arithmetic)
         identity = RunIdentity(
-            options: mathematics, inputs: inputs,
+            options: Self.mathematics(verb, settings, ChatRecord.options(verb.rows, rows.chatRenderer)), inputs: inputs,
             machine: JSONObject(arithmetic + [("compute_type", .string(context.computeType.rawValue))]))
     }
 
-    /// `options` of `run.json`.
-    var options: JSONObject {
-        var all = mathematics
-        for member in conveniences.members { all.set(member.key, member.value) }
-        return all
-    }
-
+    /// Options that change the numbers.
     private static func mathematics(
         _ verb: Train, _ settings: TrainingSettings, _ chat: [(String, JSONValue)]
     ) -> JSONObject {

@@ -86,7 +86,7 @@ struct RunReport {
         return .object(
             JSONObject([
                 ("program", .string("qlora \(QLoRA.version)")), ("options", .object(facts.options)),
-                ("base", .object(facts.base)), ("data", .object(facts.data)),
+                ("base", .object(facts.base)), ("data", facts.data),
                 ("inputs", .object(facts.identity.inputs)),
                 ("machine", .object(facts.machine)),
                 ("plan", quote.json), ("result", .object(JSONObject(results))),

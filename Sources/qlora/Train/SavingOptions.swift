@@ -14,21 +14,23 @@ struct SavingOptions: ParsableArguments {
     var keep = 2
 
     @Flag(
-        help:
-            "Go on with the run in the output directory from its newest checkpoint, bit for bit. (default: refuse a directory that is not empty)"
-    )
+        inversion: .prefixedNo, exclusivity: .chooseLast,
+        help: "Go on with the run in the output directory from its newest checkpoint, bit for bit.")
     var resume = false
 
-    @Flag(help: "With --resume: --epochs or --max-steps may be others than before. (default: refuse)")
+    @Flag(
+        inversion: .prefixedNo, exclusivity: .chooseLast,
+        help: "With --resume: --epochs or --max-steps may be others than before.")
     var extend = false
 
     @Flag(
-        help:
-            "With --resume: go on although options, data, base or machine are others than before; they are named. (default: refuse)"
-    )
+        inversion: .prefixedNo, exclusivity: .chooseLast,
+        help: "With --resume: go on although options, data, base or machine are others than before; they are named.")
     var acceptChanges = false
 
-    @Flag(help: "Replace the run in the output directory. (default: refuse one that is not empty)")
+    @Flag(
+        inversion: .prefixedNo, exclusivity: .chooseLast,
+        help: "Replace the run in the output directory; one that is not empty is refused else.")
     var overwrite = false
 
     /// What the output directory may hold.

@@ -8,12 +8,13 @@ internal import System
 internal import Training
 
 /// `qlora train`: fine-tunes an adapter on a frozen base.
-struct Train: VerbCommand {
+struct Train: ConfigurableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Fine-tune an adapter on a frozen, usually quantized base.",
         discussion: """
             EXAMPLE:
               qlora train --model base-nf4 --data rows.jsonl -o run --epochs 3
+              qlora train --config run.yaml --learning-rate 1e-4
             """)
 
     @Option(help: ArgumentHelp("The base: a model directory, quantized or not.", valueName: "dir"))
@@ -26,7 +27,9 @@ struct Train: VerbCommand {
         name: .shortAndLong, help: ArgumentHelp("Directory for the adapter and the run's records.", valueName: "dir"))
     var output: String
 
-    @Flag(help: "Print what would be done and what memory it takes, and stop. (default: train)")
+    @Flag(
+        inversion: .prefixedNo, exclusivity: .chooseLast,
+        help: "Print what would be done and what memory it takes, and stop.")
     var dryRun = false
 
     @Option(help: ArgumentHelp("Rows to evaluate on. (default: what --eval-split takes)", valueName: "file"))
@@ -52,6 +55,7 @@ struct Train: VerbCommand {
     @OptionGroup(title: "Loop") var loop: LoopOptions
     @OptionGroup(title: "Limits") var limits: LimitOptions
     @OptionGroup(title: "Saving") var saving: SavingOptions
+    @OptionGroup(title: "Configuration file") var file: ConfigurationOptions
     @OptionGroup(title: "Common") var common: CommonOptions
 
     func run(console: Console) throws {

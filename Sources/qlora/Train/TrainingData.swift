@@ -7,12 +7,35 @@ internal import Tokenizers
 
 /// A data file by its name without folders, with its SHA-256 as it was when its rows were read.
 struct DataFile {
+    /// What the rows of a file are for.
+    enum Use: String {
+        /// Trained on; what `--eval-split` holds out comes from here, too.
+        case training
+        /// Scored only.
+        case evaluation
+    }
+
     let name: String
+    let use: Use
     let digest: String
 
     /// The files of data that was read with `hashesFiles`.
-    static func all(of dataset: Dataset) -> [DataFile] {
-        zip(dataset.files, dataset.summary.digests).map { DataFile(name: FileSystem.lastComponent($0), digest: $1) }
+    static func all(of dataset: Dataset, for use: Use) -> [DataFile] {
+        zip(dataset.files, dataset.summary.digests).map {
+            DataFile(name: FileSystem.lastComponent($0), use: use, digest: $1)
+        }
+    }
+
+    /// A list, in the order of the command line: files of one name in different folders are two.
+    static func json(_ files: [DataFile]) -> JSONValue {
+        .array(
+            files.map { file in
+                .object(
+                    JSONObject([
+                        ("name", .string(file.name)), ("use", .string(file.use.rawValue)),
+                        ("sha256", .string(file.digest)),
+                    ]))
+            })
     }
 }
 
@@ -44,13 +67,14 @@ struct TrainingData {
             return TrainingData(
                 training: dataset.rows, evaluation: held.rows,
                 omissions: omissions(dataset.summary) + omissions(held.summary),
-                files: DataFile.all(of: dataset) + DataFile.all(of: held),
+                files: DataFile.all(of: dataset, for: .training) + DataFile.all(of: held, for: .evaluation),
                 chatRenderer: encoder.chatRenderer)
         }
         let split = try EvaluationSplit(fraction: verb.evalSplit, seed: seed).indices(rowCount: dataset.rows.count)
         return TrainingData(
             training: split.training.map { dataset.rows[$0] }, evaluation: split.evaluation.map { dataset.rows[$0] },
-            omissions: omissions(dataset.summary), files: DataFile.all(of: dataset), chatRenderer: encoder.chatRenderer)
+            omissions: omissions(dataset.summary), files: DataFile.all(of: dataset, for: .training),
+            chatRenderer: encoder.chatRenderer)
     }
 
     static func omissions(_ summary: DatasetSummary) -> [String] {

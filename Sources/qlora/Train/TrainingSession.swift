@@ -200,7 +200,7 @@ final class TrainingSession {
                         ("data_order_epoch", .integer(plan.epoch(ofStep: next))), ("dropout_step", .integer(next)),
                     ]))
             ),
-            ("machine", .object(facts.machine)), ("base", .object(facts.base)), ("data", .object(facts.data)),
+            ("machine", .object(facts.machine)), ("base", .object(facts.base)), ("data", facts.data),
             ("adapter_config", configuration.json),
         ])
     }
