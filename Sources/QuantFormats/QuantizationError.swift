@@ -1,3 +1,5 @@
+package import System
+
 /// How far restored weights lie from their originals, as sums that can be added up over slices and tensors.
 public struct QuantizationError: Sendable {
     /// Elements.
@@ -12,6 +14,19 @@ public struct QuantizationError: Sendable {
         self.squaredError = squaredError
         self.squaredValue = squaredValue
         self.largest = largest
+    }
+
+    /// The sums, from which `init(_:)` makes the same error again, to the bit.
+    package var json: JSONValue {
+        .array([.integer(count), .double(squaredError), .double(squaredValue), .double(Double(largest))])
+    }
+
+    /// Reads what `json` wrote; nil for anything else.
+    package init?(_ json: JSONValue) {
+        guard let sums = json.array, sums.count == 4, let count = sums[0].integer, let squaredError = sums[1].double,
+            let squaredValue = sums[2].double, let largest = sums[3].double
+        else { return nil }
+        self.init(count: count, squaredError: squaredError, squaredValue: squaredValue, largest: Float(largest))
     }
 
     /// Adds the sums of other elements.

@@ -1,3 +1,4 @@
+internal import ModelFiles
 public import QuantFormats
 public import System
 
@@ -55,23 +56,27 @@ public struct QuantizationReport: Sendable {
     public var json: JSONValue {
         .object(
             JSONObject([
-                ("tensors", .array(tensors.map(Self.json))), ("bytes_before", .integer(bytesBefore)),
+                ("tensors", .array(tensors.map { .object($0.json) })), ("bytes_before", .integer(bytesBefore)),
                 ("bytes_after", .integer(bytesAfter)), ("bits_per_parameter", .double(bitsPerParameter)),
             ]))
     }
 
-    private static func json(_ tensor: Tensor) -> JSONValue {
+}
+
+extension QuantizationReport.Tensor {
+    /// Its entry of the report.
+    var json: JSONObject {
         var members: [(String, JSONValue)] = [
-            ("name", .string(tensor.name)), ("action", .string(tensor.isQuantized ? "quantized" : "kept")),
-            ("format", .string(tensor.format)), ("shape", .array(tensor.shape.map(JSONValue.integer))),
-            ("bytes_before", .integer(tensor.bytesBefore)), ("bytes_after", .integer(tensor.bytesAfter)),
-            ("rms_error", .double(tensor.error?.rootMeanSquare ?? 0)),
-            ("max_abs_error", .double(Double(tensor.error?.largest ?? 0))),
-            ("relative_rms_error", .double(tensor.error?.relativeRootMeanSquare ?? 0)),
-            ("sha256", .string(tensor.sha256)),
+            ("name", .string(name)), ("action", .string(isQuantized ? "quantized" : "kept")),
+            ("format", .string(format)), ("shape", .array(shape.map(JSONValue.integer))),
+            ("bytes_before", .integer(bytesBefore)), ("bytes_after", .integer(bytesAfter)),
+            ("rms_error", .double(error?.rootMeanSquare ?? 0)),
+            ("max_abs_error", .double(Double(error?.largest ?? 0))),
+            ("relative_rms_error", .double(error?.relativeRootMeanSquare ?? 0)),
+            ("sha256", .string(sha256)),
         ]
-        if !tensor.parts.isEmpty {
-            let parts = tensor.parts.map { part in
+        if !parts.isEmpty {
+            let parts = parts.map { part in
                 JSONValue.object(
                     JSONObject([
                         ("name", .string(part.component)), ("bytes", .integer(part.byteCount)),
@@ -80,6 +85,34 @@ public struct QuantizationReport: Sendable {
             }
             members.append(("parts", .array(parts)))
         }
-        return .object(JSONObject(members))
+        return JSONObject(members)
+    }
+
+    /// Reads an entry.
+    ///
+    /// - Parameter error: the sums that the entry's errors come from; nil for a tensor that was kept.
+    init?(_ json: JSONValue, error: QuantizationError?) {
+        guard let name = json["name"]?.string, let action = json["action"]?.string,
+            let format = json["format"]?.string, let shape = json["shape"]?.array?.map(\.integer),
+            let bytesBefore = json["bytes_before"]?.integer, let bytesAfter = json["bytes_after"]?.integer,
+            let sha256 = json["sha256"]?.string, (action == "quantized") == (error != nil)
+        else { return nil }
+        var parts: [QuantizationReport.Part] = []
+        for part in json["parts"]?.array ?? [] {
+            guard let component = part["name"]?.string, let byteCount = part["bytes"]?.integer,
+                let sha256 = part["sha256"]?.string
+            else { return nil }
+            parts.append(QuantizationReport.Part(component: component, byteCount: byteCount, sha256: sha256))
+        }
+        self.init(
+            name: name, isQuantized: error != nil, format: format, shape: shape.compactMap(\.self),
+            bytesBefore: bytesBefore, bytesAfter: bytesAfter, error: error, sha256: sha256, parts: parts)
+    }
+
+    /// What was written for it, the tensor itself first.
+    var written: [WrittenTensor] {
+        let own = bytesAfter - parts.reduce(0) { $0 + $1.byteCount }
+        return [WrittenTensor(name: name, byteCount: own, sha256: sha256)]
+            + parts.map { WrittenTensor(name: "\(name).\($0.component)", byteCount: $0.byteCount, sha256: $0.sha256) }
     }
 }

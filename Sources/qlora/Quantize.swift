@@ -12,7 +12,9 @@ struct Quantize: VerbCommand {
         discussion: """
             nf4 and fp4 with --embeddings none give a directory that transformers and bitsandbytes load too; int4, int8 \
             and quantized embeddings are read by qlora alone, and transformers stops at them. none copies the model. Weights stream through: memory does not grow with the model. \
-            DIR appears whole or not at all.
+            DIR appears whole or not at all. After an interruption, whatever it was, the same command goes on behind the \
+            last tensor that is whole on the disk (what is done waits in .DIR.unfinished beside it); the result is the \
+            same to the bit.
 
             EXAMPLE:
               qlora quantize SmolLM2-135M -o SmolLM2-135M-nf4
@@ -24,7 +26,8 @@ struct Quantize: VerbCommand {
 
     @Option(
         name: [.customShort("o"), .customLong("output")],
-        help: ArgumentHelp("The directory to make: it must not exist, or be empty.", valueName: "dir"))
+        help: ArgumentHelp(
+            "The directory to make: it must not exist, or be empty, unless --overwrite is given.", valueName: "dir"))
     var output: String
 
     @Option(
@@ -61,6 +64,12 @@ struct Quantize: VerbCommand {
             valueName: "size"))
     var memoryLimit: ByteSize?
 
+    @Flag(
+        help:
+            "Replace a quantized model in the output directory, and unfinished work that was started with other options. (default: refuse both)"
+    )
+    var overwrite = false
+
     @OptionGroup(title: "Common") var common: CommonOptions
 
     func run(console: Console) throws {
@@ -74,7 +83,13 @@ struct Quantize: VerbCommand {
             try ModelDirectory(model), options: options, kernels: KernelTable(set), pool: pool)
         let bar = console.progress("quantize, MiB", total: quantizer.totalByteCount >> 20)
         defer { bar.finish() }
-        let result = try quantizer.write(to: output) { progress in
+        var writing = CheckpointQuantizer.Writing()
+        writing.overwrite = overwrite
+        writing.resumes = true
+        writing.onResume = { count, total in
+            console.note("an interrupted run left \(count) of \(total) tensors: they are compared with their hashes")
+        }
+        let result = try quantizer.write(to: output, writing) { progress in
             bar.update(to: progress.doneByteCount >> 20, detail: progress.tensor)
         }
         bar.finish()

@@ -91,9 +91,9 @@ import Testing
             error?.what == "the output directory is not empty: it holds config.json, model.safetensors, tokenizer.json")
         error = failure { try workshop.quantize(model, to: workshop.directory.file("file/below")) }
         #expect(error?.kind == .cannotCreate)
-        // An empty directory is taken, and what a killed run left is removed: no process has this number.
+        // An empty directory is taken, and what a killed run left without saying what it is, is removed.
         try FileSystem.createDirectory(workshop.output)
-        try FileSystem.createDirectory(workshop.directory.file(".out.tmp.2147483646/x"))
+        try FileSystem.createDirectory(workshop.directory.file(".out.unfinished/model/x"))
         try workshop.quantize(model)
         #expect(workshop.names == ["file", "model", "out"])
     }

@@ -19,6 +19,8 @@ public final class CheckpointWriter {
     private let shardOfTensor: [TensorName: Int]
     private let parameterCount: Int
     private var totalByteCount: Int
+    /// How files that outlast the process are written; nil where they do not.
+    private var unfinished: (any FileOperations)?
 
     /// Plans the shards: filled greedily in the order given, a tensor larger than a shard alone in its own.
     ///
@@ -107,6 +109,34 @@ public final class CheckpointWriter {
         totalByteCount += bytes.count
     }
 
+    // MARK: - What a former process wrote
+
+    /// Lets the files outlast the process unfinished, and opens what a former one left of them. To be called before
+    /// anything is written.
+    package func keepUnfinished(_ operations: any FileOperations) { unfinished = operations }
+
+    /// Takes tensors as written that a former process wrote, if all of them are whole: reads and hashes their bytes.
+    ///
+    /// - Parameter tensors: late ones in the order in which they were written.
+    /// - Returns: whether they were; if not, nothing has changed and they are to be written.
+    package func adopt(_ tensors: [WrittenTensor]) throws(Failure) -> Bool {
+        for tensor in tensors {
+            guard shardOfTensor[TensorName(tensor.name)] != nil else { return false }
+            let shard = try open(tensor.name)
+            guard try shards[shard].writer?.holds(tensor) == true else { return false }
+        }
+        for tensor in tensors {
+            let shard = try open(tensor.name)
+            if shards[shard].writer?.adopt(tensor) == true { totalByteCount += tensor.byteCount }
+        }
+        return true
+    }
+
+    /// Makes what was written so far durable; see `UnfinishedFile.synchronize`.
+    package func synchronize() throws(Failure) {
+        for shard in shards { try shard.writer?.synchronize() }
+    }
+
     /// Finishes all files, and writes the index where there are several.
     public func finish() throws(Failure) {
         for index in shards.indices {
@@ -134,7 +164,7 @@ public final class CheckpointWriter {
     private func makeWriter(_ index: Int) throws(Failure) -> SafetensorsWriter {
         try SafetensorsWriter(
             FileSystem.join(directory, shards[index].fileName), tensors: shards[index].tensors,
-            late: shards[index].late, metadata: metadata)
+            late: shards[index].late, metadata: metadata, unfinished: unfinished)
     }
 
     /// The shard of a tensor, its file created.

@@ -51,7 +51,8 @@ public struct LateTensorDeclaration: Sendable {
 /// Without late tensors the bytes are those of the reference writer (0.8.0): element type descending, then name
 /// ascending by bytes, header padded with spaces to a multiple of 8. Late tensors follow in the order they are written,
 /// and the header, whose room was reserved, is padded with more spaces.
-/// The file appears under its name at `finish`, whole and durable; see `AtomicFile`.
+/// The file appears under its name at `finish`, whole and durable; see `AtomicFile`. Where it is to outlast this process
+/// unfinished, see `UnfinishedFile`, what a former process wrote is taken over tensor by tensor, if it is whole.
 public final class SafetensorsWriter {
     private struct Slot {
         let declaration: TensorDeclaration
@@ -61,7 +62,9 @@ public final class SafetensorsWriter {
         var written = 0
     }
 
-    private let output: AtomicFile
+    private let output: any OutputFile
+    /// `output` where it outlasts the process.
+    private let unfinished: UnfinishedFile?
     private let metadata: [(key: String, value: String)]
     private let headerByteCount: Int
     private var slots: [Slot]
@@ -77,9 +80,20 @@ public final class SafetensorsWriter {
     ///   - late: what follows, of a size known later.
     ///   - metadata: written first; PyTorch's files say `format: pt`.
     /// - Throws: `Failure`: 65 two tensors of one name or an impossible shape, 73 or 74 where it cannot be written.
-    public init(
+    public convenience init(
         _ path: String, tensors: [TensorDeclaration], late: [LateTensorDeclaration] = [],
         metadata: [(key: String, value: String)] = [("format", "pt")]
+    ) throws(Failure) {
+        try self.init(path, tensors: tensors, late: late, metadata: metadata, unfinished: nil)
+    }
+
+    /// Lays out the file and opens what is left of it, or creates it.
+    ///
+    /// - Parameter unfinished: the calls by which an unfinished file is written that outlasts the process; nil for one
+    ///   that does not.
+    package init(
+        _ path: String, tensors: [TensorDeclaration], late: [LateTensorDeclaration],
+        metadata: [(key: String, value: String)], unfinished operations: (any FileOperations)?
     ) throws(Failure) {
         let sorted = tensors.sorted {
             $0.type.rank != $1.type.rank
@@ -115,7 +129,11 @@ public final class SafetensorsWriter {
         }
         let header = Self.header(widest, metadata: metadata)
         headerByteCount = (header.count + 7) & ~7
-        output = try AtomicFile(path, expectedByteCount: 8 + headerByteCount + end)
+        let byteCount = 8 + headerByteCount + end
+        unfinished = try operations.map { (operations) throws(Failure) in
+            try UnfinishedFile(path, expectedByteCount: byteCount, operations: operations)
+        }
+        if let unfinished { output = unfinished } else { output = try AtomicFile(path, expectedByteCount: byteCount) }
         self.metadata = metadata
         self.slots = slots
         self.indices = indices
@@ -145,17 +163,63 @@ public final class SafetensorsWriter {
         guard let maximum = late.removeValue(forKey: TensorName(name)), bytes.count <= maximum else {
             fatalError("the late tensor \(name) was not declared, is written twice or is larger than declared")
         }
-        let offset = dataByteCount
-        let declaration = TensorDeclaration(name: name, type: .unsigned8, shape: [bytes.count])
-        indices[TensorName(name)] = slots.count
-        slots.append(Slot(declaration: declaration, offset: offset, byteCount: bytes.count))
-        dataByteCount += bytes.count
+        declareLate(TensorName(name), bytes.count)
         var failure: Failure?
         bytes.withUnsafeBytes { buffer in
             do throws(Failure) { try write(name, buffer) } catch { failure = error }
         }
         if let failure { throw failure }
     }
+
+    // MARK: - What a former process wrote
+
+    /// Whether the file holds a tensor as a former process wrote it: reads and hashes its bytes.
+    package func holds(_ tensor: WrittenTensor) throws(Failure) -> Bool {
+        guard let unfinished, let range = range(of: tensor) else { return false }
+        return try unfinished.digest(of: range) == tensor.sha256
+    }
+
+    /// Takes a tensor that the file holds as written; late ones in the order in which they were.
+    ///
+    /// - Returns: whether it is a late one.
+    package func adopt(_ tensor: WrittenTensor) -> Bool {
+        guard let unfinished, let range = range(of: tensor) else {
+            fatalError("the tensor \(tensor.name) is taken over without being there")
+        }
+        let name = TensorName(tensor.name)
+        let isLate = late.removeValue(forKey: name) != nil
+        if isLate { declareLate(name, tensor.byteCount) }
+        if let index = indices[name] { slots[index].written = tensor.byteCount }
+        unfinished.adopt(upTo: range.upperBound)
+        return isLate
+    }
+
+    /// Makes what was written so far durable; see `UnfinishedFile.synchronize`.
+    package func synchronize() throws(Failure) { try unfinished?.synchronize() }
+
+    /// Where a tensor is in the file; nil where it cannot be what was declared, or was written already.
+    private func range(of tensor: WrittenTensor) -> Range<Int>? {
+        let name = TensorName(tensor.name)
+        var start = dataByteCount
+        if let index = indices[name] {
+            guard slots[index].written == 0, slots[index].byteCount == tensor.byteCount else { return nil }
+            start = slots[index].offset
+        } else {
+            guard let maximum = late[name], 0...maximum ~= tensor.byteCount else { return nil }
+        }
+        start += 8 + headerByteCount
+        return start..<start + tensor.byteCount
+    }
+
+    /// Gives a late tensor, whose size is known now, its place behind the others.
+    private func declareLate(_ name: TensorName, _ byteCount: Int) {
+        let declaration = TensorDeclaration(name: name.text, type: .unsigned8, shape: [byteCount])
+        indices[name] = slots.count
+        slots.append(Slot(declaration: declaration, offset: dataByteCount, byteCount: byteCount))
+        dataByteCount += byteCount
+    }
+
+    // MARK: - The end
 
     /// Whether every byte of every tensor was written.
     public var isComplete: Bool { late.isEmpty && slots.allSatisfy { $0.written == $0.byteCount } }

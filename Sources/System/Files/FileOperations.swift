@@ -13,8 +13,14 @@ package protocol FileOperations: Sendable {
     ///
     /// - Returns: its descriptor, to be closed by `close`.
     func create(_ path: String) throws(SystemError) -> Int32
+    /// Opens a file for reading and writing, or creates it; refuses a link.
+    ///
+    /// - Returns: its descriptor, to be closed by `close`.
+    func open(_ path: String) throws(SystemError) -> Int32
     /// Writes all bytes at an offset, however many calls it takes.
     func write(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer, at offset: Int) throws(SystemError)
+    /// Makes a file so many bytes long.
+    func truncate(_ descriptor: Int32, to byteCount: Int) throws(SystemError)
     /// Makes the content of a file durable.
     func synchronize(_ descriptor: Int32) throws(SystemError)
     /// Gives a descriptor back; errors do not matter after `synchronize` and cannot be acted on without it.
@@ -32,7 +38,21 @@ package struct SystemFileOperations: FileOperations {
     package init() {}
 
     package func create(_ path: String) throws(SystemError) -> Int32 {
-        try systemCall { open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o666) }
+        try Self.open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW)
+    }
+
+    package func open(_ path: String) throws(SystemError) -> Int32 {
+        try Self.open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW)
+    }
+
+    private static func open(_ path: String, _ flags: Int32) throws(SystemError) -> Int32 {
+        try systemCall {
+            #if canImport(Glibc)
+            Glibc.open(path, flags, 0o666)
+            #else
+            Darwin.open(path, flags, 0o666)
+            #endif
+        }
     }
 
     package func write(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer, at offset: Int) throws(SystemError) {
@@ -44,6 +64,10 @@ package struct SystemFileOperations: FileOperations {
             guard count > 0 else { throw SystemError(number: EIO) }
             done += count
         }
+    }
+
+    package func truncate(_ descriptor: Int32, to byteCount: Int) throws(SystemError) {
+        _ = try systemCall { ftruncate(descriptor, off_t(byteCount)) }
     }
 
     package func synchronize(_ descriptor: Int32) throws(SystemError) {
@@ -71,7 +95,7 @@ package struct SystemFileOperations: FileOperations {
     package func remove(_ path: String) throws(SystemError) { _ = try systemCall { unlink(path) } }
 
     package func synchronizeDirectory(_ path: String) throws(SystemError) {
-        let descriptor = try systemCall { open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+        let descriptor = try Self.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         defer { close(descriptor) }
         do throws(SystemError) {
             try synchronize(descriptor)

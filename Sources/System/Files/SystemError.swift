@@ -45,7 +45,7 @@ package struct SystemError: Error, Sendable {
     /// The failure of creating an output: 73 where this user cannot create it there, 74 for a full or failing disk.
     ///
     /// - Parameter neededByteCount: what the whole file takes, where it is known; named when the disk is full.
-    func outputFailure(_ action: String, _ path: String, neededByteCount: Int?) -> Failure {
+    package func outputFailure(_ action: String, _ path: String, neededByteCount: Int?) -> Failure {
         let needed = neededByteCount.map { "; the file needs \($0) bytes" } ?? ""
         switch number {
         case ENOSPC, EDQUOT:

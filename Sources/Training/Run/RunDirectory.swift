@@ -1,4 +1,3 @@
-internal import Glibc
 package import System
 
 /// The output of a training run: `metrics.jsonl` as it goes, `checkpoints/` now and then, `run.json` and the adapter at
@@ -17,7 +16,7 @@ package final class RunDirectory {
     package let path: String
     /// The folder of checkpoints; it need not exist.
     package var checkpoints: String { FileSystem.join(path, Self.checkpointsName) }
-    private let lock: Int32
+    private let lock: DirectoryLock
 
     /// What a run makes; `--overwrite` removes exactly these.
     package static let files = [
@@ -25,7 +24,6 @@ package final class RunDirectory {
         "chat_settings.json",
     ]
     private static let checkpointsName = "checkpoints"
-    private static let lockName = ".lock"
 
     /// Creates the directory, or takes one that holds what `opening` allows.
     ///
@@ -34,28 +32,23 @@ package final class RunDirectory {
     package init(_ path: String, _ opening: Opening) throws(Failure) {
         self.path = path
         try FileSystem.createDirectory(path)
-        lock = try Self.takeLock(path)
-        do throws(Failure) {
-            try Self.check(path, opening)
-            try AtomicFile.removeAbandoned(in: path, .others)
-            if opening == .overwrite {
-                // Checkpoints first: nothing may go on with what is half removed.
-                try FileSystem.removeTree(FileSystem.join(path, Self.checkpointsName))
-                for name in Self.files { try FileSystem.removeFile(FileSystem.join(path, name)) }
-            }
-        } catch {
-            close(lock)
-            throw error
+        lock = try DirectoryLock(path, owner: "run")
+        try Self.check(path, opening)
+        try AtomicFile.removeAbandoned(in: path, .others)
+        if opening == .overwrite {
+            // Checkpoints first: nothing may go on with what is half removed.
+            try FileSystem.removeTree(FileSystem.join(path, Self.checkpointsName))
+            for name in Self.files { try FileSystem.removeFile(FileSystem.join(path, name)) }
         }
     }
-
-    deinit { close(lock) }
 
     /// Refuses a directory that holds what `opening` does not allow. Changes nothing, so that a verb can ask before the
     /// long work; one that does not exist is as good as empty.
     package static func check(_ path: String, _ opening: Opening) throws(Failure) {
         guard FileSystem.status(path) != nil else { return }
-        let names = try FileSystem.list(path).filter { $0 != lockName && AtomicFile.writer(ofTemporary: $0) == nil }
+        let names = try FileSystem.list(path).filter {
+            $0 != DirectoryLock.fileName && AtomicFile.writer(ofTemporary: $0) == nil
+        }
         switch opening {
         case .resume: return
         case .fresh:
@@ -71,36 +64,6 @@ package final class RunDirectory {
                 .cannotCreate, "the output directory holds \"\(foreign)\", which no training run made",
                 at: .init(file: path), remedy: "Name another directory")
         }
-    }
-
-    /// Takes the lock file and writes this process's id into it. The file stays: removing it would let two processes
-    /// hold locks on two files of one name.
-    private static func takeLock(_ path: String) throws(Failure) -> Int32 {
-        let name = FileSystem.join(path, lockName)
-        let descriptor = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o644)
-        guard descriptor >= 0 else {
-            throw Failure(
-                .cannotCreate, "the lock cannot be created: \(String(cString: strerror(errno)))", at: .init(file: name),
-                remedy: "Make the directory writable")
-        }
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-            var bytes = [UInt8](repeating: 0, count: 32)
-            let count = pread(descriptor, &bytes, bytes.count, 0)
-            close(descriptor)
-            let holder = String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
-            throw Failure(
-                .cannotCreate, "the output directory is in use by the run with process id \(holder)",
-                at: .init(file: path), remedy: "Wait for that run, or name another directory")
-        }
-        let text = Array(String(getpid()).utf8)
-        guard ftruncate(descriptor, 0) == 0, pwrite(descriptor, text, text.count, 0) == text.count else {
-            let reason = String(cString: strerror(errno))
-            close(descriptor)
-            throw Failure(
-                .inputOutput, "the lock cannot be written: \(reason)", at: .init(file: name),
-                remedy: "Make room on the disk")
-        }
-        return descriptor
     }
 
     /// Writes `run.json`.

@@ -36,27 +36,9 @@ package struct RunIdentity: Sendable {
     /// - Parameter mayBeLonger: whether the run may have another length.
     package func changes(since saved: RunIdentity, mayBeLonger: Bool) -> [String] {
         let ignored = mayBeLonger ? Self.lengthOptions : []
-        return Self.changes(saved.options, options, ignored: ignored) { "--" + $0.replacing("_", with: "-") }
-            + Self.changes(saved.inputs, inputs) { "the SHA-256 of the \($0)" }
-            + Self.changes(saved.machine, machine) { "the \($0.replacing("_", with: " "))" }
-    }
-
-    private static func changes(
-        _ old: JSONObject, _ new: JSONObject, ignored: Set<String> = [], name: (String) -> String
-    ) -> [String] {
-        let added = new.keys.filter { old[$0] == nil }
-        return (old.keys + added).filter { !ignored.contains($0) }.compactMap { key in
-            let before = text(old[key]), after = text(new[key])
-            return before == after ? nil : "\(name(key)) was \(before) and is \(after)"
-        }
-    }
-
-    private static func text(_ value: JSONValue?) -> String {
-        switch value {
-        case nil, .null: "not given"
-        case .string(let text): text
-        case .some(let value): JSONWriter.compact.string(value)
-        }
+        return options.changes(since: saved.options, ignored: ignored) { "--" + $0.replacing("_", with: "-") }
+            + inputs.changes(since: saved.inputs) { "the SHA-256 of the \($0)" }
+            + machine.changes(since: saved.machine) { "the \($0.replacing("_", with: " "))" }
     }
 
     /// The SHA-256 of rows as the model sees them: ids and labels of each, in order.
