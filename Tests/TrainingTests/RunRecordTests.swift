@@ -26,6 +26,20 @@ struct RunRecordTests {
         #expect(!SaveCadence.seconds(60).isDue(afterSteps: 3, secondsSinceSave: 59))
     }
 
+    /// The list of data files has been an object by their names: both say what was read, and neither is compared.
+    @Test("A checkpoint whose header names data files in another way is gone on from")
+    func formerHeader() throws {
+        let identity = RunIdentity(
+            options: JSONObject([("rank", .integer(4))]), inputs: JSONObject([("data", .string("ab"))]),
+            machine: JSONObject())
+        let header = CheckpointHeader(
+            position: TrainingPosition(steps: 3, isEvaluated: false), seconds: 1, identity: identity,
+            notes: JSONObject([("data", .object(JSONObject([("rows.jsonl", .string("cd"))])))]))
+        let read = try CheckpointHeader(header.json, file: "checkpoint")
+        #expect(read.position == header.position)
+        #expect(identity.changes(since: read.identity, mayBeLonger: false).isEmpty)
+    }
+
     private func step(_ number: Int) -> TrainingEvent {
         .step(
             StepRecord(

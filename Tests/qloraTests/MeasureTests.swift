@@ -152,6 +152,42 @@ struct MeasureTests {
         #expect(data?["scored"]?["rows"]?.integer == 3 && data?["trained"]?["rows"]?.integer == 9)
     }
 
+    /// Experts stored one by one and together: the loss of each row is that of `evaluate`, and linears include experts.
+    @Test(arguments: ["mixtral-v4", "qwen2-moe-v5-stacked", "olmoe-v4", "qwen3-moe-v5"])
+    func measuresMixtures(name: String) throws {
+        let directory = TemporaryDirectory()
+        let data = directory.write("rows.jsonl", VerbTests.rows)
+        let model = Fixtures.modelsDirectory + "/" + name
+        let result = measure(
+            model, directory,
+            [
+                "--formats", "int8,nf4+dq", "--ranks", "0,2", "--train-data", data, "--max-steps", "2", "--json",
+                "--keep-models",
+            ])
+        #expect(result.status == 0, "\(result.standardError)")
+        let found = try #require(try JSONParser.parse(result.standardOutput)["rows"]?.array)
+        #expect(found.compactMap { $0["rank"]?.integer } == [0, 0, 0, 2, 2, 2])
+        let models = [model, directory.file("study/models/int8-64"), directory.file("study/models/nf4+dq-64")]
+        for (row, (index, rank)) in zip(found, [(0, 0), (1, 0), (2, 0), (0, 2), (1, 2), (2, 2)]) {
+            var arguments = ["evaluate", "--model", models[index], "--data", data, "--compute", "float32", "--json"]
+            let name = ["none", "int8-64", "nf4+dq-64"][index]
+            if rank > 0 { arguments += ["--adapter", directory.file("study/models/\(name)-rank\(rank)")] }
+            let evaluation = runQLoRA(arguments: arguments)
+            #expect(evaluation.status == 0, "\(evaluation.standardError)")
+            let loss = try JSONParser.parse(evaluation.standardOutput)["loss"]?.double
+            #expect(abs((row["loss"]?["value"]?.double ?? .nan) - (loss ?? .nan)) < 1e-9, "\(name), rank \(rank)")
+            let divergence = row["kl_divergence"]?["value"]?.double ?? 0
+            #expect(index == 0 || (divergence > 0 && divergence < 1), "\(name), rank \(rank): \(divergence)")
+        }
+        // What the report of quantize says of linears and experts together.
+        let report = try FileReader.readJSON(models[1] + "/quantization_report.json")
+        let linears = report["tensors"]?.array?.filter { $0["action"]?.string == "quantized" } ?? []
+        #expect(linears.contains { $0["name"]?.string?.contains("experts") == true })
+        let bits = linears.reduce(0) { $0 + ($1["bytes_after"]?.integer ?? 0) } * 8
+        let count = linears.reduce(0) { $0 + ($1["shape"]?.array ?? []).reduce(1) { $0 * ($1.integer ?? 0) } }
+        #expect(found[1]["bits_per_linear_weight"]?.double == Double(bits) / Double(count))
+    }
+
     @Test func tableFitsAHundredColumns() throws {
         let study = try #require(try Fixtures.json(Self.fixture)["studies"]?.array?.first)
         let directory = TemporaryDirectory()
