@@ -26,13 +26,23 @@ enum KernelText {
     }
 
     /// The number behind a key at the start of a line: `VmRSS:  1234 kB` gives 1234 for `VmRSS:`.
+    ///
+    /// Goes through bytes: a training asks after every step, between whose ends no other thread has work.
     static func number(_ key: String, in text: String) -> Int? {
-        for line in text.split(separator: "\n") {
-            let words = line.split(whereSeparator: { $0 == " " || $0 == "\t" })
-            if words.count > 1, words[0] == key { return Int(words[1]) }
+        var (key, text) = (key, text)
+        return text.withUTF8 { text in
+            key.withUTF8 { key in
+                for line in text.split(separator: UInt8(ascii: "\n")) where line.starts(with: key) {
+                    let rest = line.dropFirst(key.count)
+                    guard let first = rest.first, isBlank(first) else { continue }
+                    return Int(String(decoding: rest.drop(while: isBlank).prefix { !isBlank($0) }, as: UTF8.self))
+                }
+                return nil
+            }
         }
-        return nil
     }
+
+    private static func isBlank(_ byte: UInt8) -> Bool { byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") }
 
     /// The number of kilobytes behind a key, in bytes.
     static func bytes(_ key: String, in text: String) -> Int? {
