@@ -15,6 +15,8 @@ struct TrainingBenchmark {
     let steps: Int
     let recompute: TrainingPass.Recompute
     let computeType: ComputeType?
+    /// Threads whose step is rehearsed by one, instead of `measuring`'s.
+    let rehearsedThreads: Int?
     let measuring: Measuring
 
     /// Steps of one row of random tokens with a rank-16 adapter on every linear, the first not counted.
@@ -23,10 +25,11 @@ struct TrainingBenchmark {
         let type = computeType ?? (set.hasBFloat16Products ? .bfloat16 : .float32)
         let meter = PoolMeter()
         let profile = StepProfile(meter: meter)
-        let context = ComputeContext(
-            kernels: KernelTable(set), pool: WorkerPool(threadCount: measuring.threadCount, meter: meter),
-            computeType: type, profile: profile)
-        let peak = MachineSpeed.tilePeak(context, measuring: measuring, runs: 40)
+        let pool =
+            rehearsedThreads.map { WorkerPool(rehearsing: $0, meter: meter) }
+            ?? WorkerPool(threadCount: measuring.threadCount, meter: meter)
+        let context = ComputeContext(kernels: KernelTable(set), pool: pool, computeType: type, profile: profile)
+        let peak = peak(set, type)
         let start = MonotonicClock.seconds
         let directory = try ModelDirectory(model)
         let decoder = try DecoderModel.load(directory)
@@ -60,7 +63,7 @@ struct TrainingBenchmark {
         profile.reset()
         try trainer.run { (event) throws(Failure) in
             guard case .step = event else { return }
-            let now = MonotonicClock.seconds
+            let now = MonotonicClock.seconds - meter.serializedSeconds
             let processor = Measuring.processorSeconds
             records.append(
                 Step(
@@ -77,6 +80,15 @@ struct TrainingBenchmark {
             throw Failure(.usage, "at least two steps are needed")
         }
         report(median, decoder, context: context, peak: peak, parameters: adapters.parameterCount, json: json)
+    }
+
+    /// The tiles' peak on the threads, on one and multiplied where they are rehearsed.
+    private func peak(_ set: InstructionSet, _ type: ComputeType) -> Double {
+        let threads = rehearsedThreads == nil ? measuring.threadCount : 1
+        let alone = ComputeContext(
+            kernels: KernelTable(set), pool: WorkerPool(threadCount: threads), computeType: type)
+        let measuring = Measuring(threadCount: threads, usesProcessorTime: measuring.usesProcessorTime)
+        return MachineSpeed.tilePeak(alone, measuring: measuring, runs: 40) * Double(rehearsedThreads ?? 1)
     }
 
     /// What one step took.
@@ -104,7 +116,8 @@ struct TrainingBenchmark {
         let usage = MemoryProbe.usage()
         print(
             "\(FileSystem.lastComponent(model)), 1 row of \(length) tokens, \(context.computeType.rawValue), recompute"
-                + " \(recompute.rawValue), \(context.kernels.instructionSet.rawValue), \(threads) threads")
+                + " \(recompute.rawValue), \(context.kernels.instructionSet.rawValue), \(threads) threads"
+                + (rehearsedThreads == nil ? "" : ", rehearsed by one"))
         var rest = step.seconds
         var table: [(String, JSONValue)] = []
         func line(_ name: String, _ seconds: Double, outside: Double) {
@@ -140,7 +153,8 @@ struct TrainingBenchmark {
             ("utilisation", .measured(utilisation)),
             ("tokens_per_processor_second", .measured(perProcessor)), ("fewest_tasks", .integer(step.fewestTasks)),
             ("outside_tasks", .measured(lost)),
-            ("adapter_parameters", .integer(parameters)), ("peak_resident_bytes", .integer(usage.peakResident)),
+            ("rehearsed", .bool(rehearsedThreads != nil)), ("adapter_parameters", .integer(parameters)),
+            ("peak_resident_bytes", .integer(usage.peakResident)),
         ])
         do throws(Failure) { try document.write(to: json) } catch { print(error) }
     }

@@ -26,6 +26,7 @@ let usage = """
       quantize    double-quantized NF4 and int8 in memory
       decode      --model=DIR      tokens/s one by one beside the bandwidth of memory
       training    --model=DIR [--tokens=N] [--steps=N] [--recompute=none|all]      a step taken apart
+                  [--rehearse=N]      as N threads with a processor each would take it, run by one
       container   [--checkpoint=FILE] [--dump=FOLDER]      compressed checkpoints, role by role
       tokenizer   --text=FILE DIR…      speed of tokenizers
       checkpoint  --shape=NAME --output=DIR [--format=bfloat16|nf4]      a random model of a real shape
@@ -63,7 +64,7 @@ do throws(Failure) {
         try TrainingBenchmark(
             model: model, length: number(of: "tokens") ?? 512, steps: number(of: "steps") ?? 6,
             recompute: value(of: "recompute").flatMap { TrainingPass.Recompute(rawValue: $0) } ?? .none,
-            computeType: computeType, measuring: measuring
+            computeType: computeType, rehearsedThreads: number(of: "rehearse"), measuring: measuring
         ).run(json: json)
     case "container":
         let benchmark = ContainerBenchmark(

@@ -80,8 +80,8 @@ package struct AdaptedLinear: Sendable {
         guard run.fewRows else {
             let products = zip(outputs, terms).flatMap { output, term in output.linear.products(output, term) }
             return run.context.forward(
-                x, products, with: work.companions, computeType: outputs.first?.linear.computeType,
-                scratch: run.scratch.bytes)
+                x, products, with: work.companions, overlaps: run.overlaps,
+                computeType: outputs.first?.linear.computeType, scratch: run.scratch.bytes)
         }
         forwardFewRows(x, outputs, terms, run)
     }
@@ -142,7 +142,7 @@ package struct AdaptedLinear: Sendable {
                 return output.linear.gradients(output.matrix, joins ? term : nil)
             }
             run.context.inputGradient(
-                products, with: work.companions, into: dX, adding: adding,
+                products, with: work.companions, into: dX, adding: adding, overlaps: run.overlaps,
                 computeType: outputs.first?.linear.computeType, scratch: run.scratch.bytes)
         } else {
             run.context.run(work.companions)

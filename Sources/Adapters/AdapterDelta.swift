@@ -92,10 +92,12 @@ package struct AdapterRun: @unchecked Sendable {
     package let factors: FloatMatrix
     /// One to a few rows (decoding): products with the base are bound by memory and walk the weights in place.
     package let fewRows: Bool
+    /// Whether linears return while their products run, since whatever follows begins with a region of the context's pool.
+    package let overlaps: Bool
 
     package init(
         context: ComputeContext, scratch: Scratch, dropped: FloatMatrix?, lowRank: FloatMatrix, factors: FloatMatrix,
-        fewRows: Bool = false
+        fewRows: Bool = false, overlaps: Bool = false
     ) {
         self.context = context
         self.scratch = scratch
@@ -103,5 +105,6 @@ package struct AdapterRun: @unchecked Sendable {
         self.lowRank = lowRank
         self.factors = factors
         self.fewRows = fewRows
+        self.overlaps = overlaps
     }
 }

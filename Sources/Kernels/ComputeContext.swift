@@ -27,6 +27,21 @@ package struct ComputeContext: Sendable {
     /// Runs `body`, its time being counted under `part` unless a caller already counts it under a part of its own.
     package func measured<Value>(_ part: StaticString, _ body: () -> Value) -> Value {
         guard let profile else { return body() }
+        profile.finish(pool)
         return profile.measure(part, body)
+    }
+
+    /// Starts a region, its time until `finish`, or until the next part begins, being counted under `part`.
+    func start(_ part: StaticString, _ parts: [RegionPart], oneByOne: Int) {
+        guard let profile else { return pool.start(parts, oneByOne: oneByOne) }
+        profile.finish(pool)
+        profile.begin(part)
+        pool.start(parts, oneByOne: oneByOne)
+    }
+
+    /// Returns when whatever was started is done.
+    package func finish() {
+        guard let profile else { return pool.finish() }
+        profile.finish(pool)
     }
 }

@@ -18,11 +18,22 @@ package final class StepProfile: @unchecked Sendable {
         fileprivate init(name: String) { self.name = name }
     }
 
+    /// A part that has begun, and what parts inside of it took.
+    private struct Running {
+        let part: Int
+        let start: Double
+        let busyBefore: Double
+        var innerSeconds = 0.0
+        var innerBusySeconds = 0.0
+    }
+
     /// Parts in the order in which they were first met.
     package private(set) var parts: [Part] = []
     private let meter: PoolMeter?
-    /// The parts that are running, the outermost first, and what parts inside of them took.
-    private var running: [(part: Int, innerSeconds: Double, innerBusySeconds: Double)] = []
+    /// The parts that are running, the outermost first.
+    private var running: [Running] = []
+    /// The part of a region that was started, inside the last of those.
+    private var started: Running?
     /// Where the name of a part stands in memory, several places perhaps, so that names are compared once.
     private var places: [(name: UnsafePointer<UInt8>, outer: Int?, part: Int)] = []
 
@@ -36,22 +47,42 @@ package final class StepProfile: @unchecked Sendable {
 
     /// Runs `body` and adds its time to a part.
     func measure<Value>(_ part: StaticString, _ body: () -> Value) -> Value {
-        let index = index(of: part)
-        running.append((index, 0, 0))
-        let busyBefore = meter?.busySeconds ?? 0
-        let start = csystem_monotonic_nanoseconds()
+        running.append(beginning(part))
         let value = body()
-        let seconds = Double(csystem_monotonic_nanoseconds() - start) * 1e-9
-        let busySeconds = (meter?.busySeconds ?? 0) - busyBefore
-        let inner = running.removeLast()
+        end(running.removeLast())
+        return value
+    }
+
+    /// Begins a part that `finish` ends.
+    func begin(_ part: StaticString) { started = beginning(part) }
+
+    /// Waits for a region that was started, and ends its part.
+    func finish(_ pool: WorkerPool) {
+        pool.finish()
+        guard let part = started else { return }
+        started = nil
+        end(part)
+    }
+
+    private func beginning(_ part: StaticString) -> Running {
+        Running(part: index(of: part), start: now, busyBefore: meter?.busySeconds ?? 0)
+    }
+
+    private func end(_ part: Running) {
+        let seconds = now - part.start
+        let busySeconds = (meter?.busySeconds ?? 0) - part.busyBefore
         if let outer = running.indices.last {
             running[outer].innerSeconds += seconds
             running[outer].innerBusySeconds += busySeconds
         }
-        parts[index].seconds += seconds - inner.innerSeconds
-        parts[index].busySeconds += busySeconds - inner.innerBusySeconds
-        parts[index].count += 1
-        return value
+        parts[part.part].seconds += seconds - part.innerSeconds
+        parts[part.part].busySeconds += busySeconds - part.innerBusySeconds
+        parts[part.part].count += 1
+    }
+
+    /// Seconds on a clock that goes as it would for threads that are rehearsed.
+    private var now: Double {
+        Double(csystem_monotonic_nanoseconds()) * 1e-9 - (meter?.serializedSeconds ?? 0)
     }
 
     private func index(of part: StaticString) -> Int {

@@ -15,9 +15,13 @@ package final class WorkerPool: @unchecked Sendable {
     /// What the regions cost, where it is measured.
     package let meter: PoolMeter?
 
+    /// Takes the place of the threads, where they are rehearsed.
+    let rehearsal: PoolRehearsal?
+
     private let region: UnsafeMutablePointer<Region>
     private let threads: [pthread_t]
-    private let lock = Mutex<Void>(())
+    /// Whether a region has been started that is not known to have ended.
+    private let isRunning = Mutex<Bool>(false)
 
     /// Starts `threadCount - 1` threads, at least none. They end with the pool.
     ///
@@ -26,6 +30,7 @@ package final class WorkerPool: @unchecked Sendable {
         let region = UnsafeMutablePointer<Region>.allocate(capacity: 1)
         region.initialize(to: Region(threadCount: max(1, threadCount), meter: meter))
         self.meter = meter
+        rehearsal = nil
 
         var attributes = pthread_attr_t()
         pthread_attr_init(&attributes)
@@ -50,7 +55,21 @@ package final class WorkerPool: @unchecked Sendable {
         self.threadCount = threads.count + 1
     }
 
+    /// A pool that runs every task on the calling thread, cut and numbered as for `threadCount` threads.
+    ///
+    /// - Parameter meter: receives what those threads would have spent, each on a processor of its own: to judge how work is
+    ///   cut for more processors than this machine has. It knows nothing of caches and memory that they would share.
+    package init(rehearsing threadCount: Int, meter: PoolMeter) {
+        region = .allocate(capacity: 1)
+        region.initialize(to: Region(threadCount: 1, meter: meter))
+        threads = []
+        self.meter = meter
+        self.threadCount = threadCount
+        rehearsal = PoolRehearsal(threadCount: threadCount, meter: meter)
+    }
+
     deinit {
+        finish()
         region.pointee.stop()
         for thread in threads { pthread_join(thread, nil) }
         region.pointee.deallocate()
@@ -75,10 +94,22 @@ package final class WorkerPool: @unchecked Sendable {
         }
     }
 
+    /// The same for long tasks, each of which is claimed alone.
+    package func runOneByOne(_ taskCount: Int, _ body: @Sendable (_ task: Int, _ worker: Int) -> Void) {
+        runInRuns(taskCount, oneByOne: taskCount) { tasks, worker in
+            for task in tasks { body(task, worker) }
+        }
+    }
+
     /// The same for a body that takes the consecutive tasks that a thread claims at once. How tasks fall into runs is not
     /// defined either: no result may depend on it.
-    package func runInRuns(_ taskCount: Int, _ body: @Sendable (_ tasks: Range<Int>, _ worker: Int) -> Void) {
-        guard taskCount > 1, !threads.isEmpty, !csystem_in_parallel_region() else {
+    ///
+    /// - Parameter oneByOne: how many of the first tasks are claimed alone, for they are longer than those behind them.
+    package func runInRuns(
+        _ taskCount: Int, oneByOne: Int = 0, _ body: @Sendable (_ tasks: Range<Int>, _ worker: Int) -> Void
+    ) {
+        guard taskCount > 1, isParallel, !csystem_in_parallel_region() else {
+            finish()
             let start = meter.map { _ in csystem_monotonic_nanoseconds() }
             if taskCount > 0 { body(0..<taskCount, 0) }
             if let meter, let start, taskCount > 0, !csystem_in_parallel_region() {
@@ -86,15 +117,67 @@ package final class WorkerPool: @unchecked Sendable {
             }
             return
         }
-        guard let count = UInt32(exactly: taskCount) else { fatalError("a parallel region has 2^32 tasks or more") }
-        lock.withLock { _ in
+        isRunning.withLock { isRunning in
+            finish(&isRunning)
             withoutActuallyEscaping(body) { body in
-                csystem_mark_parallel_region(true)
-                region.pointee.run(count, body)
-                csystem_mark_parallel_region(false)
+                publish(taskCount, oneByOne: oneByOne, body)
+                complete()
             }
         }
+    }
+
+    /// The same, but returns at once while the other threads run the tasks, for the caller to prepare its next region
+    /// meanwhile: it takes part when it calls `finish` or runs that one, and must till then neither read what the tasks write
+    /// nor write what they read. A pool of one thread runs the tasks here.
+    package func start(
+        _ taskCount: Int, oneByOne: Int = 0, _ body: @escaping @Sendable (_ tasks: Range<Int>, _ worker: Int) -> Void
+    ) {
+        guard taskCount > 1, isParallel, !csystem_in_parallel_region() else {
+            return runInRuns(taskCount, oneByOne: oneByOne, body)
+        }
+        isRunning.withLock { isRunning in
+            finish(&isRunning)
+            publish(taskCount, oneByOne: oneByOne, body)
+            isRunning = true
+        }
+    }
+
+    /// Returns when no region is running that was started.
+    package func finish() {
+        guard isParallel, !csystem_in_parallel_region() else { return }
+        isRunning.withLock { finish(&$0) }
+    }
+
+    private var isParallel: Bool { !threads.isEmpty || rehearsal != nil }
+
+    private func finish(_ isRunning: inout Bool) {
+        guard isRunning else { return }
+        complete()
+        isRunning = false
+    }
+
+    private func publish(
+        _ taskCount: Int, oneByOne: Int, _ body: @escaping @Sendable (_ tasks: Range<Int>, _ worker: Int) -> Void
+    ) {
+        guard let count = UInt32(exactly: taskCount) else { fatalError("a parallel region has 2^32 tasks or more") }
+        let short = count - min(count, UInt32(clamping: oneByOne))
+        if let rehearsal {
+            rehearsal.publish(count, short, body)
+        } else {
+            region.pointee.publish(count, short, body)
+        }
         meter?.add(tasks: taskCount, busyNanoseconds: 0)
+    }
+
+    private func complete() {
+        csystem_mark_parallel_region(true)
+        if let rehearsal { rehearsal.complete() } else { region.pointee.complete() }
+        csystem_mark_parallel_region(false)
+    }
+
+    /// How many of the tasks that are left a thread claims at once: few claims, and small ones at the end.
+    static func claimedTasks(left: UInt32, short: UInt32, threadCount: Int) -> UInt32 {
+        left > short ? 1 : max(1, left / UInt32(clamping: 8 * threadCount))
     }
 
     /// As large as the main thread's usually is; only touched pages take memory.
@@ -122,13 +205,15 @@ private struct Region {
     private let sleeperCount: UnsafeMutablePointer<Atomic<UInt32>>
     private let stopping: UnsafeMutablePointer<Atomic<Bool>>
     private let published: UnsafeMutablePointer<Published>
+    /// How many of the last tasks may be claimed several at once. A thread that comes late may read that of another region:
+    /// its claim then fails.
+    private let shortCount: UnsafeMutablePointer<Atomic<UInt32>>
     /// Threads that have asked for their number; the caller has number 0.
     private let numbered: UnsafeMutablePointer<Atomic<Int>>
     private let meter: PoolMeter?
 
     private let memory: UnsafeMutableRawPointer
-    /// A claim takes this fraction of what is left: few claims, and small ones at the end.
-    private let shareCount: UInt32
+    private let threadCount: Int
     /// How long a thread without work spins before it sleeps: long enough for the last task of another and the gap between two
     /// regions of a step (with 40 microseconds, every second region of a small model began by waking somebody), short enough
     /// not to take a processor from a busy neighbour: beside one, a step takes as long as with 40.
@@ -137,7 +222,7 @@ private struct Region {
     init(threadCount: Int, meter: PoolMeter?) {
         self.meter = meter
         let line = 64
-        let memory = UnsafeMutableRawPointer.allocate(byteCount: 7 * line, alignment: line)
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: 8 * line, alignment: line)
         func word<Value: ~Copyable>(_ index: Int, _ value: consuming Value) -> UnsafeMutablePointer<Value> {
             let pointer = (memory + index * line).bindMemory(to: Value.self, capacity: 1)
             pointer.initialize(to: value)
@@ -151,9 +236,10 @@ private struct Region {
         sleeperCount = word(4, Atomic(0))
         stopping = word(5, Atomic(false))
         numbered = word(6, Atomic(0))
+        shortCount = word(7, Atomic(0))
         published = .allocate(capacity: 1)
         published.initialize(to: Published())
-        shareCount = UInt32(clamping: 8 * threadCount)
+        self.threadCount = threadCount
         // Threads that share processors would only spin against each other.
         spinNanoseconds = threadCount > Int(csystem_affinity_count()) ? 0 : 120_000
     }
@@ -166,15 +252,23 @@ private struct Region {
 
     // MARK: - The caller
 
-    /// Publishes a region, takes part in it, and returns when its last task has finished.
-    func run(_ taskCount: UInt32, _ body: @escaping @Sendable (_ tasks: Range<Int>, _ worker: Int) -> Void) {
+    /// Lets the workers begin with a region.
+    func publish(
+        _ taskCount: UInt32, _ shortCount: UInt32,
+        _ body: @escaping @Sendable (_ tasks: Range<Int>, _ worker: Int) -> Void
+    ) {
         published.pointee.body = body
         published.pointee.taskCount = taskCount
         unfinished.pointee.store(taskCount, ordering: .relaxed)
+        self.shortCount.pointee.store(shortCount, ordering: .relaxed)
         let regionCount = unclaimed.pointee.load(ordering: .relaxed) >> 32
         // Sequentially consistent, like the sleeper's count and check: one of the two sees the other.
         unclaimed.pointee.store((regionCount &+ 1) << 32 | UInt64(taskCount), ordering: .sequentiallyConsistent)
         wake(atMost: taskCount - 1)
+    }
+
+    /// Takes part in the region, and returns when its last task has finished.
+    func complete() {
         work(worker: 0)
         awaitEnd()
         published.pointee.body = nil
@@ -226,7 +320,8 @@ private struct Region {
         while true {
             let left = UInt32(truncatingIfNeeded: word)
             if left == 0 { return 0 }
-            let count = max(1, left / shareCount)
+            let count = WorkerPool.claimedTasks(
+                left: left, short: shortCount.pointee.load(ordering: .relaxed), threadCount: threadCount)
             let (exchanged, original) = unclaimed.pointee.compareExchange(
                 expected: word, desired: word - UInt64(count), ordering: .acquiringAndReleasing)
             guard exchanged else {

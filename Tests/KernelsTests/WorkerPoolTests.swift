@@ -57,6 +57,94 @@ import Testing
         #expect(sum.load(ordering: .relaxed) == expected)
     }
 
+    /// A started region runs beside its caller and has ended when the next one begins, when `finish` returns, and before its
+    /// pool ends.
+    @Test(arguments: [1, 2, 3, 8])
+    func startedRegionsEndBeforeTheNext(threadCount: Int) {
+        let started = Counters(40), next = Counters(40)
+        let sum = Atomic(0)
+        do {
+            let pool = WorkerPool(threadCount: threadCount)
+            for round in 1...2000 {
+                pool.start(40, oneByOne: round % 41) { tasks, _ in
+                    for task in tasks { started.count(task) }
+                }
+                if round % 3 == 0 { pool.finish() }
+                pool.run(40) { task in
+                    if started.all[task] == round { next.count(task) }
+                }
+                pool.start(round % 2) { tasks, _ in sum.wrappingAdd(tasks.count, ordering: .relaxed) }
+            }
+            pool.start(40) { tasks, _ in
+                for task in tasks { started.count(task) }
+            }
+        }
+        #expect(next.all == Array(repeating: 2000, count: 40))
+        #expect(started.all == Array(repeating: 2001, count: 40))
+        #expect(sum.load(ordering: .relaxed) == 1000)
+    }
+
+    /// Other threads of a started region work while the caller does something else.
+    @Test func startedRegionsRunBesideTheirCaller() {
+        let pool = WorkerPool(threadCount: 2)
+        let done = Atomic(0)
+        pool.start(8) { tasks, worker in
+            #expect(worker == 1)
+            done.wrappingAdd(tasks.count, ordering: .relaxed)
+        }
+        let clock = ContinuousClock()
+        let limit = clock.now + .seconds(20)
+        while done.load(ordering: .relaxed) < 8, clock.now < limit { sched_yield() }
+        #expect(done.load(ordering: .relaxed) == 8)
+        pool.finish()
+    }
+
+    @Test(arguments: [1, 2, 5])
+    func longTasksAreClaimedAlone(threadCount: Int) {
+        let counters = Counters(1000)
+        WorkerPool(threadCount: threadCount).runInRuns(1000, oneByOne: 700) { tasks, _ in
+            #expect(tasks.lowerBound >= 700 || tasks.count == 1 || threadCount == 1)
+            for task in tasks { counters.count(task) }
+        }
+        #expect(counters.all == Array(repeating: 1, count: 1000))
+    }
+
+    /// Sleeping tasks on threads that exist only in rehearsal: the meter gives what real ones would have taken.
+    @Test func rehearsedThreadsTakeTheirShareOfTheTime() {
+        let meter = PoolMeter()
+        let pool = WorkerPool(rehearsing: 4, meter: meter)
+        #expect(pool.threadCount == 4)
+        let workers = Mutex<[Int]>([])
+        let clock = ContinuousClock()
+        let time = clock.measure {
+            pool.runInRuns(8, oneByOne: 8) { tasks, worker in
+                workers.withLock { $0.append(worker) }
+                usleep(10_000)
+            }
+        }
+        let seconds = Double(time.components.attoseconds) * 1e-18 + Double(time.components.seconds)
+        let rehearsed = seconds - meter.serializedSeconds
+        #expect(Set(workers.withLock { $0 }) == [0, 1, 2, 3])
+        // Two rounds of 10 ms; sleeping takes longer on a busy machine, on every thread alike.
+        #expect(rehearsed >= 0.02 && rehearsed < seconds / 2)
+        #expect(meter.busySeconds >= 0.08 && meter.taskCount == 8 && meter.regionCount == 1)
+    }
+
+    /// A task that waits for another is not busy meanwhile, and begins when the other has ended.
+    @Test func rehearsedTasksWaitForEachOther() {
+        let meter = PoolMeter()
+        let pool = WorkerPool(rehearsing: 2, meter: meter)
+        nonisolated(unsafe) let word = UnsafeRawPointer(bitPattern: 64)!  // never read
+        pool.runOneByOne(2) { task, _ in
+            if task == 1 { pool.wait(for: 7, at: word) { true } }
+            usleep(20_000)
+            if task == 0 { pool.signal(7, at: word) }
+        }
+        #expect(meter.busySeconds >= 0.04)
+        // What two threads would have saved is nothing but the time before the gate.
+        #expect(meter.serializedSeconds < 0.01)
+    }
+
     /// Minutes of regions with pauses around the length of the spin, where falling asleep and being woken meet.
     @Test(.enabled(if: FullTests.areEnabled, "long: tools/test --full"), arguments: [2, 3, 8])
     func longStress(threadCount: Int) {

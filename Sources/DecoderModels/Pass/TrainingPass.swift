@@ -72,7 +72,9 @@ package final class TrainingPass {
         _ batch: TokenBatch, gradientScale: Float, dropout: DropoutStream?, balance: RouterBalance? = nil
     ) -> [(loss: Double, count: Int)] {
         batch.withLayout(dropout: dropout) { tokens in
-            let run = workspace.run(arena, count: batch.count, context)
+            // Routers read what products make; other layers begin each of their parts with a region.
+            let run = workspace.run(
+                arena, count: batch.count, context, overlaps: model.configuration.experts == nil)
             let counting = balance.flatMap { $0.isComplete ? nil : $0 }
             let hidden = forward(batch, layers: model.blocks.count, counting, tokens, run)
             counting?.complete()
@@ -111,6 +113,7 @@ package final class TrainingPass {
                 hidden[layer], into: hidden[layer + 1], memory, shared(layer, batch.count), tokens, run)
             if let balance, let experts = memory.experts { balance.add(experts.routing, layer: layer) }
         }
+        context.finish()
         return hidden
     }
 
@@ -135,6 +138,7 @@ package final class TrainingPass {
                 gradients.hidden, filling: unfinished, input: hidden[layer], needsInputGradient: layer > lowest, memory,
                 shared, gradients.layer, tokens, run)
         }
+        context.finish()
     }
 
     private func memory(_ layer: Int, _ count: Int) -> BlockMemory {

@@ -62,13 +62,16 @@ struct Workspace {
         scratch = plan.reserve("product scratch", UInt8.self, count: bytes)
     }
 
-    func run(_ arena: Arena, count: Int, _ context: ComputeContext, fewRows: Bool = false) -> AdapterRun {
+    func run(
+        _ arena: Arena, count: Int, _ context: ComputeContext, fewRows: Bool = false, overlaps: Bool = false
+    ) -> AdapterRun {
         AdapterRun(
             context: context, scratch: Scratch(UnsafeMutableRawBufferPointer(arena.elements(scratch, as: UInt8.self))),
             dropped: dropped.map { arena.matrix($0, rows: count, columns: droppedWidth) },
             lowRank: arena.matrix(lowRank, rows: count, columns: lowRankWidth),
             factors: arena.matrix(
-                factors, rows: 1, columns: arena.elements(factors, as: Float.self).count), fewRows: fewRows)
+                factors, rows: 1, columns: arena.elements(factors, as: Float.self).count), fewRows: fewRows,
+            overlaps: overlaps)
     }
 
     func shared(_ arena: Arena, count: Int, _ shape: DecoderConfiguration, layer: Int) -> SharedMemory {

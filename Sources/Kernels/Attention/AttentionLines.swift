@@ -15,6 +15,7 @@ final class AttentionLines: Sendable {
     private let blockCount: Int
     private let opened = Atomic<Int>(0)
     private let words: Words
+    private let pool: WorkerPool
 
     /// Owns the counts, all of them atomic: of each line its thread, or -1 before it is open, and the turns taken; of each
     /// thread the line that it has open, or -1, and the counts of that line's blocks.
@@ -22,14 +23,15 @@ final class AttentionLines: Sendable {
         let base: UnsafeMutablePointer<Atomic<Int>>
     }
 
-    init(turnCounts: [Int], blockCount: Int, threadCount: Int) {
+    init(turnCounts: [Int], blockCount: Int, pool: WorkerPool) {
         self.turnCounts = turnCounts
         self.blockCount = blockCount
-        let count = 2 * turnCounts.count + threadCount * (1 + blockCount)
+        self.pool = pool
+        let count = 2 * turnCounts.count + pool.threadCount * (1 + blockCount)
         words = Words(base: .allocate(capacity: max(1, count)))
         for index in 0..<count { (words.base + index).initialize(to: Atomic(0)) }
         for line in turnCounts.indices { owner(line).pointee.store(-1, ordering: .relaxed) }
-        for thread in 0..<threadCount { openLine(thread).pointee.store(-1, ordering: .relaxed) }
+        for thread in 0..<pool.threadCount { openLine(thread).pointee.store(-1, ordering: .relaxed) }
     }
 
     deinit { words.base.deallocate() }
@@ -53,7 +55,7 @@ final class AttentionLines: Sendable {
         for line in turnCounts.indices {
             // Every line has a thread by now, which says so at once.
             let thread = owner(line)
-            spinUntil { thread.pointee.load(ordering: .acquiring) >= 0 }
+            pool.wait(for: 0, at: thread) { thread.pointee.load(ordering: .acquiring) >= 0 }
             if takeTurn(line, thread.pointee.load(ordering: .acquiring), body) { return }
         }
     }
@@ -69,12 +71,14 @@ final class AttentionLines: Sendable {
     /// Waits until `steps` steps have been done at a block of the line that `owner` has opened.
     func wait(_ steps: Int, at block: Int, owner: Int) {
         let count = count(owner, block)
-        spinUntil { count.pointee.load(ordering: .acquiring) >= steps }
+        pool.wait(for: steps, at: count) { count.pointee.load(ordering: .acquiring) >= steps }
     }
 
     /// Says that `steps` steps have been done at a block.
     func pass(_ steps: Int, at block: Int, owner: Int) {
-        count(owner, block).pointee.store(steps, ordering: .releasing)
+        let count = count(owner, block)
+        count.pointee.store(steps, ordering: .releasing)
+        pool.signal(steps, at: count)
     }
 
     private func owner(_ line: Int) -> UnsafeMutablePointer<Atomic<Int>> { words.base + line }

@@ -67,7 +67,7 @@ extension ComputeContext {
         let turnCounts = cuts.flatMap { Array(repeating: $0.turnCount, count: shape.keyValueHeads) }
         let lines = AttentionLines(
             turnCounts: turnCounts, blockCount: cuts.reduce(0) { max($0, $1.keyBlockCount) },
-            threadCount: pool.threadCount)
+            pool: pool)
         let byteCount = memory.byteCount(keys: lengths.max() ?? 0)
         let turns = turnCounts.reduce(0, +)
         guard turns > 0 else { return }
@@ -80,7 +80,7 @@ extension ComputeContext {
             (base + worker * byteCount).assumingMemoryBound(to: Float.self)
         }
         measured(name) {
-            pool.runOnWorkers(turns) { _, worker in
+            pool.runOneByOne(turns) { _, worker in
                 lines.takeTurn(worker: worker) { line, owner, number in
                     body(
                         AttentionTurn(

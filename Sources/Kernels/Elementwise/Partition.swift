@@ -72,9 +72,18 @@ extension ComputeContext {
 
 extension WorkerPool {
     /// Runs the tasks of several parts as one region, those of the first part first.
-    func run(_ parts: [RegionPart]) {
+    ///
+    /// - Parameter oneByOne: how many of the first parts have tasks that are longer than those of the parts behind them: these
+    ///   keep the threads busy that finish the long ones first.
+    func run(_ parts: [RegionPart], oneByOne: Int = 0) {
+        start(parts, oneByOne: oneByOne)
+        finish()
+    }
+
+    /// The same as `start` of tasks.
+    func start(_ parts: [RegionPart], oneByOne: Int = 0) {
         let ends = parts.reduce(into: [Int]()) { $0.append(($0.last ?? 0) + $1.taskCount) }
-        runInRuns(ends.last ?? 0) { tasks, worker in
+        start(ends.last ?? 0, oneByOne: oneByOne == 0 ? 0 : ends[oneByOne - 1]) { tasks, worker in
             var part = 0
             var next = tasks.lowerBound
             while next < tasks.upperBound {

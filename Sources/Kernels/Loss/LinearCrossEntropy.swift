@@ -81,7 +81,8 @@ extension ComputeContext {
             let (first, count) = (part.tokens.lowerBound, part.tokens.count)
             let logits = memory.logits.rows(0..<x.rows).columns(0..<count)
             forward(
-                x, part.matrix, bias: head.bias.map { $0 + first }, into: logits, adding: false, scratch: scratch)
+                x, [ForwardProduct(part.matrix, bias: head.bias.map { $0 + first }, into: .float32(logits))],
+                overlaps: true, scratch: scratch)
             prepare(logits)
             let exponentials = RowPass(rows: x.rows, columns: count, part: "cross-entropy") { rows in
                 for row in rows {
@@ -97,7 +98,7 @@ extension ComputeContext {
             }
             inputGradient(
                 [GradientProduct(logits, part.matrix)], with: ProductCompanions(filling: [exponentials]), into: dX,
-                adding: index > 0, scratch: scratch)
+                adding: index > 0, overlaps: true, scratch: scratch)
         }
         gatherRows(head.matrix, ids: labels, count: x.rows, into: x)
         forEachRowRange(rows: x.rows, columns: x.columns, as: "cross-entropy") { rows in

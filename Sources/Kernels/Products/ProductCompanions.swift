@@ -54,7 +54,7 @@ extension ComputeContext {
         workspaceStride: Int
     ) -> [RegionPart] {
         let factors = companions.factors.map(transposePart)
-        let gate = factors.isEmpty ? nil : TaskGate(taskCount: factors.reduce(0) { $0 + $1.taskCount })
+        let gate = factors.isEmpty ? nil : TaskGate(taskCount: factors.reduce(0) { $0 + $1.taskCount }, pool: pool)
         let input = inputPart(
             inputs, companions, plan, bfloat16: bfloat16, into: packed, chunkBytes: chunkBytes, workspaces: workspaces,
             workspaceStride: workspaceStride, factors: gate)

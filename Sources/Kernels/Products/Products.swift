@@ -69,10 +69,12 @@ extension ComputeContext {
 
     /// Several products with one input, which is packed once: a region that packs, a region that multiplies.
     ///
-    /// - Parameter companions: what is done in the same two regions.
+    /// - Parameters:
+    ///   - companions: what is done in the same two regions.
+    ///   - overlaps: whether to return while the second region runs; see `WorkerPool.start`.
     package func forward(
         _ x: FloatMatrix, _ products: [ForwardProduct], with companions: ProductCompanions = ProductCompanions(),
-        computeType: ComputeType? = nil, scratch: UnsafeMutableRawBufferPointer
+        overlaps: Bool = false, computeType: ComputeType? = nil, scratch: UnsafeMutableRawBufferPointer
     ) {
         for product in products {
             let (weight, y) = (product.weight, product.output)
@@ -97,16 +99,17 @@ extension ComputeContext {
                 ], bias: product.bias, output: product.output, addend: product.addend)
         }
         multiply(
-            [x], results, gradient: false, with: companions, bfloat16: usesBFloat16(computeType), scratch: scratch)
+            [x], results, gradient: false, with: companions, overlaps: overlaps, bfloat16: usesBFloat16(computeType),
+            scratch: scratch)
     }
 
     /// dX [M, K] = the sum of several products dY · W, or that added to dX, as one region that packs and one that
     /// multiplies; sums run from product to product without leaving the cache.
     ///
-    /// - Parameter companions: what is done in the same two regions.
+    /// - Parameters: as of `forward`.
     package func inputGradient(
         _ products: [GradientProduct], with companions: ProductCompanions = ProductCompanions(), into dX: FloatMatrix,
-        adding: Bool, computeType: ComputeType? = nil, scratch: UnsafeMutableRawBufferPointer
+        adding: Bool, overlaps: Bool = false, computeType: ComputeType? = nil, scratch: UnsafeMutableRawBufferPointer
     ) {
         for product in products {
             let (weight, dY) = (product.weight, product.dY)
@@ -133,7 +136,7 @@ extension ComputeContext {
         }
         multiply(
             products.map(\.dY), [Result(inputs: inputs, bias: nil, output: .float32(dX), addend: adding ? dX : nil)],
-            gradient: true, with: companions, bfloat16: usesBFloat16(computeType), scratch: scratch)
+            gradient: true, with: companions, overlaps: overlaps, bfloat16: usesBFloat16(computeType), scratch: scratch)
     }
 
     /// Slices of one product after another, each a product of its own that is added to what was there.
@@ -154,7 +157,8 @@ extension ComputeContext {
                 multiply(
                     [product.dY.columns(part)],
                     [Result(inputs: [input], bias: nil, output: .float32(dX), addend: adds ? dX : nil)],
-                    gradient: true, with: ProductCompanions(), bfloat16: usesBFloat16(computeType), scratch: scratch)
+                    gradient: true, with: ProductCompanions(), overlaps: false, bfloat16: usesBFloat16(computeType),
+                    scratch: scratch)
                 adds = true
             }
         }
@@ -163,7 +167,7 @@ extension ComputeContext {
 
     private func multiply(
         _ inputs: [FloatMatrix], _ results: [Result], gradient: Bool, with companions: ProductCompanions,
-        bfloat16: Bool, scratch: UnsafeMutableRawBufferPointer
+        overlaps: Bool, bfloat16: Bool, scratch: UnsafeMutableRawBufferPointer
     ) {
         let kernels = kernels.products
         let rows = inputs[0].rows
@@ -234,11 +238,10 @@ extension ComputeContext {
                 }
             }
         }
-        // Short tasks come first: threads claim a share of what is left at once, and such a share of the long ones, with many
-        // short ones behind them, would be what the others wait for.
-        measured(gradient ? "products, gradient" : "products, forward") {
-            pool.run(companions.outer.map { outerPart($0) } + [region])
-        }
+        start(
+            gradient ? "products, gradient" : "products, forward", [region] + companions.outer.map { outerPart($0) },
+            oneByOne: 1)
+        if !overlaps { finish() }
         for result in results {
             for term in result.inputs.compactMap(\.lowRank) where term.left.columns > limit {
                 guard case .float32(let output) = result.output else {
