@@ -101,13 +101,10 @@ final class OutputStaging {
         if overwrite {
             let foreign = isOurs ? names.first { !isMade($0) } : names[0]
             guard let foreign else { return }
-            throw Failure(
-                .cannotCreate, "the output directory holds \"\(foreign)\", which quantize did not make",
-                at: .init(file: path), remedy: "Name another directory")
+            throw OutputDirectory.foreign(path, holding: foreign, maker: "quantize")
         }
-        let listed = names.prefix(3).joined(separator: ", ") + (names.count > 3 ? ", …" : "")
-        throw Failure(
-            .cannotCreate, "the output directory is not empty: it holds \(listed)", at: .init(file: path),
+        throw OutputDirectory.notEmpty(
+            path, holding: names,
             remedy: isOurs
                 ? "Give --overwrite to replace the quantized model in it, or name another directory"
                 : "Empty it or choose another name")

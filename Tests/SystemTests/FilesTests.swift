@@ -153,16 +153,16 @@ import Testing
         #expect(failure { try AtomicFile.write("x", to: "/proc/none/a") }?.kind == .cannotCreate)
     }
 
-    @Test func preparesOutputDirectories() throws {
+    @Test func createsAndRemovesDirectories() throws {
         let path = directory.file("a/b/c")
-        try FileSystem.prepareOutputDirectory(path, remedy: "Use --overwrite")
-        try FileSystem.prepareOutputDirectory(path, remedy: "Use --overwrite")
+        try FileSystem.createDirectory(path)
+        try FileSystem.createDirectory(path)
         for name in ["w", "x", "y", "z"] { try AtomicFile.write("x", to: path + "/" + name) }
-        let found = failure { try FileSystem.prepareOutputDirectory(path, remedy: "Use --overwrite") }
-        #expect(found?.kind == .cannotCreate)
+        let found = OutputDirectory.notEmpty(path, holding: try FileSystem.list(path), remedy: "Use --overwrite")
+        #expect(found.kind == .cannotCreate)
         #expect(
-            found?.description == "\(path): the output directory is not empty: it holds w, x, y, …. Use --overwrite.")
-        let file = failure { try FileSystem.prepareOutputDirectory(path + "/w", remedy: "") }
+            found.description == "\(path): the output directory is not empty: it holds w, x, y, …. Use --overwrite.")
+        let file = failure { try FileSystem.createDirectory(path + "/w") }
         #expect(file?.what == "is a regular file where a directory is to be created")
         #expect((FileSystem.freeByteCount(near: path + "/none/none") ?? 0) > 0)
         try FileSystem.removeTree(directory.file("a"))

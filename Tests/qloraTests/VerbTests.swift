@@ -98,7 +98,7 @@ struct VerbTests {
         try AtomicFile.write("mine", to: directory.path + "/run/notes.txt")
         let foreign = train(directory, ["--overwrite"])
         #expect(foreign.status == 73)
-        #expect(foreign.standardError.contains("\"notes.txt\", which no training run made"))
+        #expect(foreign.standardError.contains("\"notes.txt\", which train did not make"))
         #expect(try FileReader.readText(directory.path + "/run/notes.txt") == "mine")
     }
 

@@ -65,6 +65,18 @@ struct FileDescriptor: ~Copyable, Sendable {
     }
 }
 
+/// Writes every byte where a descriptor stands, through interruptions and short writes.
+package func writeAll(_ bytes: [UInt8], to descriptor: Int32) throws(SystemError) {
+    var offset = 0
+    while offset < bytes.count {
+        let count = try systemCall {
+            bytes.withUnsafeBytes { write(descriptor, $0.baseAddress! + offset, $0.count - offset) }
+        }
+        guard count > 0 else { throw SystemError(number: EIO) }
+        offset += count
+    }
+}
+
 /// What kind of thing a path names, for decisions and messages.
 public enum FileKind: String, Sendable {
     case regular = "a regular file"

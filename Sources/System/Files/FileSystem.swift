@@ -106,23 +106,6 @@ public enum FileSystem {
         }
     }
 
-    /// Prepares a directory for output: creates it, or accepts an empty one.
-    ///
-    /// - Parameters:
-    ///   - path: the directory.
-    ///   - remedy: what to do about one that is not empty: names the options of the verb.
-    /// - Throws: `Failure`: 73 where it is not empty, not a directory or cannot be created.
-    public static func prepareOutputDirectory(_ path: String, remedy: String) throws(Failure) {
-        try createDirectory(path)
-        let names = try list(path)
-        guard names.isEmpty else {
-            let listed = names.prefix(3).joined(separator: ", ") + (names.count > 3 ? ", …" : "")
-            throw Failure(
-                .cannotCreate, "the output directory is not empty: it holds \(listed)", at: .init(file: path),
-                remedy: remedy)
-        }
-    }
-
     /// Bytes that this user can still write to the file system of a path or of the nearest directory above it.
     public static func freeByteCount(near path: String) -> Int? {
         var place = path

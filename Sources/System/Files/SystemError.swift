@@ -14,7 +14,7 @@ package struct SystemError: Error, Sendable {
     static var last: SystemError { SystemError(number: errno) }
 
     /// The C library's text: `No such file or directory`.
-    var text: String {
+    package var text: String {
         // Both C libraries return constants for known numbers, so that threads do not share a buffer.
         String(cString: strerror(number))
     }

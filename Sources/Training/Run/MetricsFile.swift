@@ -73,15 +73,9 @@ package final class MetricsFile {
     package func append(_ event: TrainingEvent) throws(Failure) {
         let line = JSONWriter.compact.bytes(event.json) + [0x0A]
         pending += line
-        var offset = 0
-        while offset < line.count {
-            let count = line.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress! + offset, $0.count - offset) }
-            if count > 0 {
-                offset += count
-            } else if errno != EINTR {
-                throw failure("cannot be written", remedy: "Make room on the disk")
-            }
-        }
+        do throws(SystemError) {
+            try writeAll(line, to: descriptor)
+        } catch { throw failure("cannot be written", error.text, remedy: "Make room on the disk") }
     }
 
     /// Makes all lines durable. To be called before a checkpoint that counts on them.
@@ -97,16 +91,14 @@ package final class MetricsFile {
             descriptor = opened
         } else if fsync(descriptor) != 0 {
             isInDoubt = true
-            throw failure("cannot be made durable", remedy: "Check the disk")
+            throw failure("cannot be made durable", String(cString: strerror(errno)), remedy: "Check the disk")
         }
         isInDoubt = false
         durableByteCount += pending.count
         pending = []
     }
 
-    private func failure(_ what: String, remedy: String) -> Failure {
-        Failure(
-            .inputOutput, "metrics \(what): \(String(cString: strerror(errno)))", at: .init(file: path),
-            remedy: remedy)
+    private func failure(_ what: String, _ reason: String, remedy: String) -> Failure {
+        Failure(.inputOutput, "metrics \(what): \(reason)", at: .init(file: path), remedy: remedy)
     }
 }

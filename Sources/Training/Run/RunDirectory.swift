@@ -52,17 +52,15 @@ package final class RunDirectory {
         switch opening {
         case .resume: return
         case .fresh:
-            guard let first = names.first else { return }
-            throw Failure(
-                .cannotCreate, "the output directory is not empty: it holds \(first)", at: .init(file: path),
+            guard !names.isEmpty else { return }
+            throw OutputDirectory.notEmpty(
+                path, holding: names,
                 remedy: names.contains(checkpointsName)
                     ? "Give --resume to go on with the run in it, --overwrite to replace it, or name another directory"
                     : "Name another directory, or give --overwrite to replace the run in it")
         case .overwrite:
             guard let foreign = names.first(where: { !files.contains($0) && $0 != checkpointsName }) else { return }
-            throw Failure(
-                .cannotCreate, "the output directory holds \"\(foreign)\", which no training run made",
-                at: .init(file: path), remedy: "Name another directory")
+            throw OutputDirectory.foreign(path, holding: foreign, maker: "train")
         }
     }
 

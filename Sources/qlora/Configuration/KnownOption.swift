@@ -8,7 +8,7 @@ struct KnownOption: Sendable {
     let short: Character?
     let isFlag: Bool
     /// Whether `--no-NAME` is the flag's opposite.
-    let isInvertible: Bool
+    private(set) var isInvertible = false
     /// Whether the option may be given several times, each for another value.
     let isRepeating: Bool
     let isRequired: Bool
@@ -45,8 +45,11 @@ struct KnownOption: Sendable {
         else { fatalError("the argument parser does not describe the options of a verb as it did") }
         let all = arguments.compactMap(KnownOption.init)
         let names = Set(all.map(\.name))
-        return all.filter { !$0.name.hasPrefix("no-") || !names.contains(String($0.name.dropFirst(3))) }
-            .map { $0.isFlag && names.contains("no-\($0.name)") ? $0.invertible : $0 }
+        return all.filter { !$0.name.hasPrefix("no-") || !names.contains(String($0.name.dropFirst(3))) }.map { option in
+            var option = option
+            option.isInvertible = names.contains("no-\(option.name)")
+            return option
+        }
     }
 
     private init?(_ argument: JSONValue) {
@@ -54,30 +57,12 @@ struct KnownOption: Sendable {
             argument["names"]?.array?.first { $0["kind"]?.string == kind }?["name"]?.string
         }
         guard let name = firstName("long"), !Self.excluded.contains(name) else { return nil }
-        self.init(
-            name: name, short: firstName("short")?.first, isFlag: argument["kind"]?.string == "flag",
-            isInvertible: false,
-            isRepeating: argument["isRepeating"]?.bool ?? false, isRequired: argument["isOptional"]?.bool == false,
-            valueName: argument["valueName"]?.string ?? name)
-    }
-
-    private init(
-        name: String, short: Character?, isFlag: Bool, isInvertible: Bool, isRepeating: Bool, isRequired: Bool,
-        valueName: String
-    ) {
         self.name = name
-        self.short = short
-        self.isFlag = isFlag
-        self.isInvertible = isInvertible
-        self.isRepeating = isRepeating
-        self.isRequired = isRequired
-        self.valueName = valueName
-    }
-
-    private var invertible: KnownOption {
-        KnownOption(
-            name: name, short: short, isFlag: isFlag, isInvertible: true, isRepeating: isRepeating,
-            isRequired: isRequired, valueName: valueName)
+        short = firstName("short")?.first
+        isFlag = argument["kind"]?.string == "flag"
+        isRepeating = argument["isRepeating"]?.bool ?? false
+        isRequired = argument["isOptional"]?.bool == false
+        valueName = argument["valueName"]?.string ?? name
     }
 
     /// Whether an argument of a command line gives the option.

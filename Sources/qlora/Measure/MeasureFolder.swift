@@ -39,13 +39,11 @@ final class MeasureFolder {
         }
         let unknown = foreign.filter { !Self.files.contains($0) }
         if overwrite, let first = unknown.first {
-            throw Failure(
-                .cannotCreate, "the output directory holds \"\(first)\", which measure did not make",
-                at: .init(file: path), remedy: "Name another directory")
+            throw OutputDirectory.foreign(path, holding: first, maker: "measure")
         }
         guard overwrite || foreign.isEmpty else {
-            throw Failure(
-                .cannotCreate, "the output directory is not empty: it holds \(foreign[0])", at: .init(file: path),
+            throw OutputDirectory.notEmpty(
+                path, holding: foreign,
                 remedy: "Name another directory, or give --overwrite to replace the reports in it")
         }
         work = FileSystem.join(path, Self.workPrefix + String(getpid()))

@@ -25,16 +25,11 @@ enum StandardStreams {
     ///
     /// - Throws: `Failure` of kind `inputOutput` with the system's reason (disk full, reader gone).
     static func write(_ bytes: [UInt8], to descriptor: Int32, named name: String) throws(Failure) {
-        var offset = 0
-        while offset < bytes.count {
-            let count = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress! + offset, $0.count - offset) }
-            if count > 0 {
-                offset += count
-            } else if errno != EINTR {
-                throw Failure(
-                    .inputOutput, "\(name) cannot be written: \(String(cString: strerror(errno)))",
-                    remedy: "Check where it is redirected to")
-            }
+        do throws(SystemError) {
+            try writeAll(bytes, to: descriptor)
+        } catch {
+            throw Failure(
+                .inputOutput, "\(name) cannot be written: \(error.text)", remedy: "Check where it is redirected to")
         }
     }
 
