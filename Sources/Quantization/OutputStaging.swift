@@ -25,10 +25,10 @@ final class OutputStaging {
     ///   in use, or cannot be created; 74 for a full or failing disk.
     init(_ destination: String, source: String, overwrite: Bool, operations: any FileOperations) throws(Failure) {
         let real = FileSystem.canonicalPath(destination) ?? destination
-        try Self.check(real, shownAs: destination, source: source, overwrite: overwrite)
         let parent = FileSystem.parent(real)
-        try FileSystem.createDirectory(parent)
         folder = FileSystem.join(parent, ".\(FileSystem.lastComponent(real)).unfinished")
+        Self.removeFinished(folder)
+        try Self.check(real, shownAs: destination, source: source, overwrite: overwrite)
         try FileSystem.createDirectory(folder)
         lock = try DirectoryLock(folder, owner: "run")
         guard lock.isCurrent(folder) else {
@@ -36,7 +36,7 @@ final class OutputStaging {
                 .cannotCreate, "another run made the output directory just now", at: .init(file: destination),
                 remedy: "Name another directory")
         }
-        path = FileSystem.join(folder, "model")
+        path = FileSystem.join(folder, Self.modelName)
         try FileSystem.createDirectory(path)
         self.destination = real
         self.overwrite = overwrite
@@ -87,6 +87,17 @@ final class OutputStaging {
     }
 
     // MARK: - What is there
+
+    private static let modelName = "model"
+
+    /// Removes the folder of a run that was killed behind its last step but this: what it made has its name already.
+    private static func removeFinished(_ folder: String) {
+        guard FileSystem.isDirectory(folder), FileSystem.linkStatus(FileSystem.join(folder, modelName)) == nil,
+            let lock = try? DirectoryLock(folder, owner: "run")
+        else { return }
+        try? FileSystem.removeTree(folder)
+        withExtendedLifetime(lock) {}
+    }
 
     private static func check(_ real: String, shownAs path: String, source: String, overwrite: Bool) throws(Failure) {
         guard let kind = FileSystem.status(real)?.kind else { return }

@@ -273,6 +273,23 @@ import Testing
         #expect(FileSystem.isRegularFile(bench.model + "/model.safetensors"))
     }
 
+    @Test("What a run leaves that was killed when all was done is removed by the next one, refused or not")
+    func leftovers() throws {
+        let bench = try Bench()
+        try bench.run()
+        func leave() {
+            try? FileSystem.createDirectory(bench.folder + "/replaced")
+            bench.workshop.directory.write(".out.unfinished/journal", "0")
+            bench.workshop.directory.write(".out.unfinished/replaced/config.json", "{}")
+        }
+        leave()
+        #expect(failure { try bench.run() }?.kind == .cannotCreate)
+        #expect(bench.workshop.names == ["model", "out"])
+        leave()
+        #expect(try bench.run(overwrite: true).found == 0)
+        try bench.expectWhole()
+    }
+
     @Test("A directory that another process makes is refused, with its number")
     func occupied() throws {
         let bench = try Bench()
