@@ -9,6 +9,8 @@
 
 #if defined(__x86_64__)
 #include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
 #endif
 
 #define QK_INLINE static inline __attribute__((always_inline))
@@ -193,6 +195,11 @@ QK_INLINE qk_float16x qk_load_float16(const void *address) {
     qk_float8x low = (qk_float8x)_mm256_cvtph_ps(_mm_loadu_si128(words));
     qk_float8x high = (qk_float8x)_mm256_cvtph_ps(_mm_loadu_si128(words + 1));
     return __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+#elif defined(__aarch64__)
+    typedef __fp16 qk_half16x __attribute__((ext_vector_type(16)));
+    qk_half16x halves;
+    __builtin_memcpy(&halves, address, sizeof halves);
+    return __builtin_convertvector(halves, qk_float16x);
 #else
     // The exponent is rebased by an exact multiplication with 2^112, which also normalises subnormal numbers; infinities
     // and NaNs get the full exponent back.
@@ -210,6 +217,11 @@ QK_INLINE qk_float16x qk_load_float16(const void *address) {
 
 /// One float16 as a float; exact.
 QK_INLINE float qk_float16_value(uint16_t word) {
+#if defined(__aarch64__)
+    __fp16 half;
+    __builtin_memcpy(&half, &word, sizeof half);
+    return half;
+#else
     // As the vector form without F16C above; a signalling NaN becomes quiet by the bit set here.
     uint32_t magnitude = word & 0x7fffu, bits = magnitude << 13;
     float value;
@@ -220,7 +232,30 @@ QK_INLINE float qk_float16_value(uint16_t word) {
     bits |= (uint32_t)(word & 0x8000u) << 16;
     __builtin_memcpy(&value, &bits, sizeof value);
     return value;
+#endif
 }
+
+#if defined(__aarch64__)
+/// table[indices[i]], indices below 16.
+QK_INLINE qk_float16x qk_lookup_bytes(qk_float16x table, qk_byte16x indices) {
+    // tbl looks up bytes: plane k holds the bytes k of the 16 values. The four bytes of each lane are zipped together.
+    uint16x8_t a = (uint16x8_t)table.lo.lo, b = (uint16x8_t)table.lo.hi;
+    uint16x8_t c = (uint16x8_t)table.hi.lo, d = (uint16x8_t)table.hi.hi;
+    uint8x16_t low01 = (uint8x16_t)vuzp1q_u16(a, b), low23 = (uint8x16_t)vuzp1q_u16(c, d);
+    uint8x16_t high01 = (uint8x16_t)vuzp2q_u16(a, b), high23 = (uint8x16_t)vuzp2q_u16(c, d);
+    uint8x16_t places = (uint8x16_t)indices;
+    uint8x16_t byte0 = vqtbl1q_u8(vuzp1q_u8(low01, low23), places), byte1 = vqtbl1q_u8(vuzp2q_u8(low01, low23), places);
+    uint8x16_t byte2 = vqtbl1q_u8(vuzp1q_u8(high01, high23), places), byte3 = vqtbl1q_u8(vuzp2q_u8(high01, high23), places);
+    uint16x8_t low = (uint16x8_t)vzip1q_u8(byte0, byte1), high = (uint16x8_t)vzip1q_u8(byte2, byte3);
+    uint16x8_t lowAbove = (uint16x8_t)vzip2q_u8(byte0, byte1), highAbove = (uint16x8_t)vzip2q_u8(byte2, byte3);
+    typedef float qk_float4x __attribute__((ext_vector_type(4)));
+    qk_float8x first = __builtin_shufflevector(
+        (qk_float4x)vzip1q_u16(low, high), (qk_float4x)vzip2q_u16(low, high), 0, 1, 2, 3, 4, 5, 6, 7);
+    qk_float8x second = __builtin_shufflevector(
+        (qk_float4x)vzip1q_u16(lowAbove, highAbove), (qk_float4x)vzip2q_u16(lowAbove, highAbove), 0, 1, 2, 3, 4, 5, 6, 7);
+    return __builtin_shufflevector(first, second, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+}
+#endif
 
 /// table[indices[i] & 15]
 QK_INLINE qk_float16x qk_lookup(qk_float16x table, qk_uint16x indices) {
@@ -237,6 +272,8 @@ QK_INLINE qk_float16x qk_lookup(qk_float16x table, qk_uint16x indices) {
         _mm256_permutevar8x32_ps(low, second), _mm256_permutevar8x32_ps(high, second),
         _mm256_castsi256_ps(_mm256_slli_epi32(second, 28)));
     return __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+#elif defined(__aarch64__)
+    return qk_lookup_bytes(table, __builtin_convertvector(indices, qk_byte16x) & 15);
 #else
     qk_float16x result;
     for (int lane = 0; lane < 16; lane++) result[lane] = ((const float *)&table)[indices[lane] & 15];
