@@ -45,6 +45,38 @@ __attribute__((target("sha,sse4.1,ssse3"))) void csystem_sha256(
     _mm_storeu_si128((__m128i *)(state + 4), _mm_shuffle_epi32(efgh, 0x1B));
 }
 
+#elif defined(__aarch64__) && defined(__linux__)
+#include <arm_neon.h>
+#include <sys/auxv.h>
+
+bool csystem_has_sha256(void) { return getauxval(AT_HWCAP) & HWCAP_SHA2; }
+
+__attribute__((target("sha2"))) void csystem_sha256(
+    uint32_t state[8], const uint8_t *data, size_t block_count, const uint32_t constants[64]) {
+    uint32x4_t abcd = vld1q_u32(state), efgh = vld1q_u32(state + 4);
+
+    for (; block_count > 0; block_count--, data += 64) {
+        const uint32x4_t abcd_before = abcd, efgh_before = efgh;
+        uint32x4_t words[4];
+        for (int i = 0; i < 4; i++) words[i] = vreinterpretq_u32_u8(vrev32q_u8(vld1q_u8(data + 16 * i)));
+#pragma clang loop unroll(full)
+        for (int group = 0; group < 16; group++) {
+            const uint32x4_t now = words[group & 3], abcd_now = abcd;
+            const uint32x4_t sums = vaddq_u32(now, vld1q_u32(constants + 4 * group));
+            abcd = vsha256hq_u32(abcd, efgh, sums);
+            efgh = vsha256h2q_u32(efgh, abcd_now, sums);
+            // The four words of group + 4, by the recurrence of the message schedule.
+            words[group & 3] = vsha256su1q_u32(
+                vsha256su0q_u32(now, words[(group + 1) & 3]), words[(group + 2) & 3], words[(group + 3) & 3]);
+        }
+        abcd = vaddq_u32(abcd, abcd_before);
+        efgh = vaddq_u32(efgh, efgh_before);
+    }
+
+    vst1q_u32(state, abcd);
+    vst1q_u32(state + 4, efgh);
+}
+
 #else
 
 bool csystem_has_sha256(void) { return false; }

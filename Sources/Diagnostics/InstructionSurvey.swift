@@ -65,6 +65,7 @@ package struct InstructionSurvey: Sendable {
         Group("AMX INT8", ["amx_int8"]),
         Group("AMX FP16", ["amx_fp16"]),
         Group("NEON", ["asimd"], from: .portable),
+        Group("NEON SHA-256", ["sha2"], from: .portable),
         Group("NEON FP16", ["asimdhp"]),
         Group("NEON dot product", ["asimddp"]),
         Group("NEON int8 matrices", ["i8mm"]),
