@@ -7,8 +7,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-// A slot is free while `base` is 0; the handler reads it without locks. `byte_count` is stored before `base`, so a
-// slot with a base has its size.
+// A slot is free while `base` is 0; the handler reads it without locks. `byte_count` is stored between a base of 0 and the
+// new one, so a base that is the same before and after the size was read has that size.
 struct mapping {
     _Atomic uintptr_t base;
     _Atomic size_t byte_count;
@@ -34,7 +34,8 @@ static void handle_bus_error(int signal_number, siginfo_t *information, void *co
         struct mapping *mapping = &mappings[slot];
         uintptr_t base = atomic_load_explicit(&mapping->base, memory_order_acquire);
         if (base == 0 || address < base) continue;
-        size_t byte_count = atomic_load_explicit(&mapping->byte_count, memory_order_relaxed);
+        size_t byte_count = atomic_load_explicit(&mapping->byte_count, memory_order_acquire);
+        if (atomic_load_explicit(&mapping->base, memory_order_relaxed) != base) continue;
         if (address - base >= byte_count) continue;
         uintptr_t page = address & ~(page_size - 1);
         void *zeros = mmap((void *)page, base + byte_count - page, PROT_READ, MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -69,7 +70,7 @@ int32_t csystem_mapping_register(const void *base, size_t byte_count) {
             struct mapping *mapping = &mappings[slot];
             if (atomic_load_explicit(&mapping->base, memory_order_relaxed) != 0) continue;
             atomic_store_explicit(&mapping->faulted, false, memory_order_relaxed);
-            atomic_store_explicit(&mapping->byte_count, byte_count, memory_order_relaxed);
+            atomic_store_explicit(&mapping->byte_count, byte_count, memory_order_release);
             atomic_store_explicit(&mapping->base, (uintptr_t)base, memory_order_release);
             if (slot >= atomic_load_explicit(&used_slots, memory_order_relaxed)) {
                 atomic_store_explicit(&used_slots, slot + 1, memory_order_release);

@@ -221,7 +221,7 @@ private struct Region {
 
     init(threadCount: Int, meter: PoolMeter?) {
         self.meter = meter
-        let line = 64
+        let line = 128  // the longest of the processors that run this; others fetch pairs of lines
         let memory = UnsafeMutableRawPointer.allocate(byteCount: 8 * line, alignment: line)
         func word<Value: ~Copyable>(_ index: Int, _ value: consuming Value) -> UnsafeMutablePointer<Value> {
             let pointer = (memory + index * line).bindMemory(to: Value.self, capacity: 1)

@@ -49,7 +49,8 @@ static inline void csystem_pause(void) {
 #if defined(__x86_64__)
     __builtin_ia32_pause();
 #elif defined(__aarch64__)
-    __asm__ volatile("yield");
+    // `yield` does nothing on most processors; this waits for the pipeline, about as long as x86's instruction.
+    __asm__ volatile("isb" ::: "memory");
 #endif
 }
 
