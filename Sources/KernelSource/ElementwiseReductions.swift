@@ -22,40 +22,27 @@ func sumOfSquares(_ x: UnsafePointer<Float>, _ count: Int64) -> Double {
 private let scannedWords = 1024
 
 func firstWithExponent32(_ x: UnsafeRawPointer, _ count: Int64, _ exponent: UInt32) -> Int64 {
-    @inline(__always)
-    func isFound(_ index: Int) -> Bool {
-        x.loadUnaligned(fromByteOffset: index &* 4, as: UInt32.self) & exponent == exponent
-    }
-    let count = Int(count)
-    var start = 0
-    while start < count {
-        let end = min(count, start &+ scannedWords)
-        var found: UInt32 = 0
-        var index = start
-        while index < end {
-            found |= isFound(index) ? 1 : 0
-            index &+= 1
-        }
-        if found != 0 {
-            while !isFound(start) { start &+= 1 }
-            return Int64(start)
-        }
-        start = end
-    }
-    return -1
+    firstWithExponent(x, count, exponent)
 }
 
 func firstWithExponent16(_ x: UnsafeRawPointer, _ count: Int64, _ exponent: UInt32) -> Int64 {
-    let exponent = UInt16(truncatingIfNeeded: exponent)
+    firstWithExponent(x, count, UInt16(truncatingIfNeeded: exponent))
+}
+
+/// The index of the first word that has all bits of `exponent`, or -1.
+@inline(__always)
+private func firstWithExponent<Word: FixedWidthInteger & UnsignedInteger & BitwiseCopyable>(
+    _ x: UnsafeRawPointer, _ count: Int64, _ exponent: Word
+) -> Int64 {
     @inline(__always)
     func isFound(_ index: Int) -> Bool {
-        x.loadUnaligned(fromByteOffset: index &* 2, as: UInt16.self) & exponent == exponent
+        x.loadUnaligned(fromByteOffset: index &* MemoryLayout<Word>.size, as: Word.self) & exponent == exponent
     }
     let count = Int(count)
     var start = 0
     while start < count {
         let end = min(count, start &+ scannedWords)
-        var found: UInt16 = 0
+        var found: Word = 0
         var index = start
         while index < end {
             found |= isFound(index) ? 1 : 0
