@@ -45,7 +45,12 @@ package final class DirectoryLock {
         self.descriptor = descriptor
     }
 
-    deinit { close(descriptor) }
+    deinit {
+        // A child process may have a copy of the descriptor until it begins its own program: with that alone closed here, the
+        // lock would stay with it.
+        flock(descriptor, LOCK_UN)
+        close(descriptor)
+    }
 
     /// Whether the lock file is still that of the directory: a holder may have removed both before this one got the lock.
     package func isCurrent(_ directory: String) -> Bool {
