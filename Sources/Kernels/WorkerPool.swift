@@ -88,15 +88,12 @@ package final class WorkerPool: @unchecked Sendable {
 
     /// The same; `body` also gets the number of the thread it runs on, 0..<threadCount: what it may use alone until
     /// it returns, scratch say, is whatever belongs to that number.
-    package func runOnWorkers(_ taskCount: Int, _ body: @Sendable (_ task: Int, _ worker: Int) -> Void) {
-        runInRuns(taskCount) { tasks, worker in
-            for task in tasks { body(task, worker) }
-        }
-    }
-
-    /// The same for long tasks, each of which is claimed alone.
-    package func runOneByOne(_ taskCount: Int, _ body: @Sendable (_ task: Int, _ worker: Int) -> Void) {
-        runInRuns(taskCount, oneByOne: taskCount) { tasks, worker in
+    ///
+    /// - Parameter oneByOne: as of `runInRuns`.
+    package func runOnWorkers(
+        _ taskCount: Int, oneByOne: Int = 0, _ body: @Sendable (_ task: Int, _ worker: Int) -> Void
+    ) {
+        runInRuns(taskCount, oneByOne: oneByOne) { tasks, worker in
             for task in tasks { body(task, worker) }
         }
     }

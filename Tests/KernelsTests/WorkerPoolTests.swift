@@ -135,7 +135,7 @@ import Testing
         let meter = PoolMeter()
         let pool = WorkerPool(rehearsing: 2, meter: meter)
         nonisolated(unsafe) let word = UnsafeRawPointer(bitPattern: 64)!  // never read
-        pool.runOneByOne(2) { task, _ in
+        pool.runOnWorkers(2, oneByOne: 2) { task, _ in
             if task == 1 { pool.wait(for: 7, at: word) { true } }
             usleep(20_000)
             if task == 0 { pool.signal(7, at: word) }

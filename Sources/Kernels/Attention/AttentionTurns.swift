@@ -80,7 +80,7 @@ extension ComputeContext {
             (base + worker * byteCount).assumingMemoryBound(to: Float.self)
         }
         measured(name) {
-            pool.runOneByOne(turns) { _, worker in
+            pool.runOnWorkers(turns, oneByOne: turns) { _, worker in
                 lines.takeTurn(worker: worker) { line, owner, number in
                     body(
                         AttentionTurn(

@@ -72,16 +72,16 @@ extension ComputeContext {
 
 extension WorkerPool {
     /// Runs the tasks of several parts as one region, those of the first part first.
-    ///
-    /// - Parameter oneByOne: how many of the first parts have tasks that are longer than those of the parts behind them: these
-    ///   keep the threads busy that finish the long ones first.
-    func run(_ parts: [RegionPart], oneByOne: Int = 0) {
-        start(parts, oneByOne: oneByOne)
+    func run(_ parts: [RegionPart]) {
+        start(parts, oneByOne: 0)
         finish()
     }
 
     /// The same as `start` of tasks.
-    func start(_ parts: [RegionPart], oneByOne: Int = 0) {
+    ///
+    /// - Parameter oneByOne: how many of the first parts have tasks that are longer than those of the parts behind them: these
+    ///   keep the threads busy that finish the long ones first.
+    func start(_ parts: [RegionPart], oneByOne: Int) {
         let ends = parts.reduce(into: [Int]()) { $0.append(($0.last ?? 0) + $1.taskCount) }
         start(ends.last ?? 0, oneByOne: oneByOne == 0 ? 0 : ends[oneByOne - 1]) { tasks, worker in
             var part = 0
